@@ -1,4 +1,4 @@
-"""graphprune: graph-based, learned and classical pruning compared so that the answer can be trusted.
+"""Graph-based, learned and classical pruning, compared so that the answer can be trusted.
 
 The public surface is loaded on first use, so that importing the package costs nothing.
 """

@@ -43,7 +43,7 @@ def removed_count(total: int, sparsity: float) -> int:
 
 
 def prune(scores: Mapping[str, Tensor], sparsity: float, scope: str = "global") -> Masks:
-    """Masks that remove exactly ``round(sparsity * N)`` of the N scored weights, least important first.
+    """Masks that remove exactly ``round(sparsity * N)`` of N weights, the least important first.
 
     Parameters
     ----------

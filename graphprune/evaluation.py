@@ -1,0 +1,106 @@
+"""What a network achieves and what it costs: accuracy, parameters, FLOPs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from graphprune.masks import prunable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from graphprune.data import Split
+
+
+@torch.no_grad()
+def predictions(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Tensor:
+    """Predicted classes, int64 ``(n,)``, of images ``(n, *input shape)``, in evaluation mode."""
+    was_training = model.training
+    model.eval()
+    classes = [model(batch).argmax(1) for batch in images.split(batch_size)]
+    model.train(was_training)
+    return torch.cat(classes)
+
+
+def accuracy(model: nn.Module, split: Split) -> float:
+    """Share in [0, 1] of the examples that ``model`` classifies correctly, in evaluation mode."""
+    hits = (predictions(model, split.images) == split.labels).sum()
+    return int(hits) / len(split.labels)
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """Size and work of one prunable weight tensor for one example.
+
+    FLOPs count a multiplication and an addition each, so 2 for every use of a kept weight; padded
+    positions count as used, as is the custom.
+    """
+
+    name: str
+    params_total: int
+    params_kept: int
+    uses: int
+
+    @property
+    def flops_total(self) -> int:
+        return 2 * self.uses * self.params_total
+
+    @property
+    def flops_kept(self) -> int:
+        return 2 * self.uses * self.params_kept
+
+    @property
+    def density(self) -> float:
+        """Kept share of the weights, 1 − sparsity."""
+        return self.params_kept / self.params_total
+
+
+def costs(
+    model: nn.Module, input_shape: tuple[int, ...], masks: Mapping[str, Tensor] | None = None
+) -> list[LayerCost]:
+    """Cost of every prunable weight of ``model`` under ``masks`` (a missing mask keeps all).
+
+    input_shape: shape of one example, without the batch dimension.
+    """
+    masks = masks or {}
+    uses = _uses(model, input_shape)
+    return [
+        LayerCost(
+            name,
+            weight.numel(),
+            int(masks[name].sum()) if name in masks else weight.numel(),
+            uses[name],
+        )
+        for name, weight in prunable(model).items()
+    ]
+
+
+@torch.no_grad()
+def _uses(model: nn.Module, input_shape: tuple[int, ...]) -> dict[str, int]:
+    """How often one example uses each weight: the positions of its layer's output map."""
+    names = {id(weight): name for name, weight in prunable(model).items()}
+    counts = dict.fromkeys(names.values(), 0)
+
+    def count(module: nn.Module, _: object, output: Tensor) -> None:
+        # linear layers put the features last, convolutions the channels second
+        features = output.shape[-1] if isinstance(module, nn.Linear) else output.shape[1]
+        counts[names[id(module.weight)]] += output.numel() // features
+
+    hooks = [
+        module.register_forward_hook(count)
+        for module in model.modules()
+        if id(getattr(module, "weight", None)) in names
+    ]
+    was_training = model.training
+    model.eval()
+    reference = next(model.parameters())
+    model(torch.zeros(1, *input_shape, dtype=reference.dtype, device=reference.device))
+    model.train(was_training)
+    for hook in hooks:
+        hook.remove()
+    return counts

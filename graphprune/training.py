@@ -1,0 +1,178 @@
+"""Training and fine-tuning: one loop for both, with the masks held where there are any."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from graphprune.errors import UserError, one_of
+from graphprune.evaluation import accuracy
+from graphprune.masks import apply
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from graphprune.data import Split
+
+OPTIMIZERS = ("sgd", "adam")
+SCHEDULES = ("constant", "cosine", "step")
+
+Row = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Hyperparameters of a training.
+
+    epochs: passes over the training split; 0 leaves the network as it is.
+    batch_size: examples a step; the last batch of an epoch may be smaller.
+    optimizer: "sgd" (with ``momentum``) or "adam".
+    learning_rate: at the start.
+    weight_decay: L2 penalty on all parameters.
+    schedule: "constant"; "cosine" to zero over the whole training, step by step; "step": a tenth
+        after half and again after three quarters of the epochs.
+    seed: of the order of the examples.
+    """
+
+    epochs: int
+    batch_size: int = 64
+    optimizer: str = "sgd"
+    learning_rate: float = 0.05
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    schedule: str = "cosine"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise one_of("optimizer", self.optimizer, OPTIMIZERS)
+        if self.schedule not in SCHEDULES:
+            raise one_of("schedule", self.schedule, SCHEDULES)
+        if self.epochs < 0 or self.batch_size < 1:
+            raise UserError(
+                f"epochs is {self.epochs}, batch_size {self.batch_size}; "
+                "allowed: epochs >= 0, batch_size >= 1"
+            )
+
+    @classmethod
+    def of(cls, options: Mapping[str, object], seed: int) -> Settings:
+        """Settings from a config section; UserError names a key that is none of the fields."""
+        known = {field.name for field in fields(cls)} - {"seed"}
+        for key in options:
+            if key not in known:
+                raise one_of("training option", key, known)
+        return cls(**options, seed=seed)  # type: ignore[arg-type]
+
+
+def train(
+    model: nn.Module,
+    examples: Split,
+    settings: Settings,
+    masks: Mapping[str, Tensor] | None = None,
+    validation: Split | None = None,
+    on_epoch: Callable[[Row], None] | None = None,
+) -> list[Row]:
+    """Train ``model`` in place by cross-entropy; with ``masks``, pruned weights stay exactly 0.0.
+
+    Parameters
+    ----------
+    model : maps float32 ``(n, *input shape)`` to logits ``(n, classes)``.
+    examples : images and labels to train on.
+    masks : boolean, by parameter name; applied before the first step and after every one.
+    validation : measured after every epoch where given; never trained on.
+    on_epoch : called with each row as it is made.
+
+    Returns
+    -------
+    One row an epoch: epoch (from 1), learning_rate (of its last step), loss (mean over the
+    epoch's examples), accuracy_train (as seen step by step), accuracy_validation, seconds.
+
+    Raises
+    ------
+    UserError : the loss is not finite; names the step and the setting to change.
+    """
+    masks = masks or {}
+    apply(model, masks)
+    optimizer = _optimizer(model, settings)
+    steps_an_epoch = math.ceil(len(examples.labels) / settings.batch_size)
+    generator = torch.Generator().manual_seed(settings.seed)
+    rows: list[Row] = []
+    for epoch in range(settings.epochs):
+        start = time.perf_counter()
+        model.train()
+        loss_sum = correct = 0.0
+        for step, batch in enumerate(_batches(examples, settings.batch_size, generator)):
+            rate = learning_rate(settings, epoch, step / steps_an_epoch)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            loss, hits = _step(model, optimizer, *batch)
+            apply(model, masks)
+            if not math.isfinite(loss):
+                raise UserError(
+                    f"loss is {loss} in epoch {epoch + 1}, step {step + 1}; "
+                    f"lower learning_rate (now {settings.learning_rate})"
+                )
+            loss_sum += loss * len(batch[1])
+            correct += hits
+        row: Row = {
+            "epoch": epoch + 1,
+            "learning_rate": rate,
+            "loss": loss_sum / len(examples.labels),
+            "accuracy_train": correct / len(examples.labels),
+        }
+        if validation is not None:
+            row["accuracy_validation"] = accuracy(model, validation)
+        row["seconds"] = time.perf_counter() - start
+        rows.append(row)
+        if on_epoch is not None:
+            on_epoch(row)
+    model.eval()
+    return rows
+
+
+def learning_rate(settings: Settings, epoch: int, part: float) -> float:
+    """The learning rate after ``epoch`` whole epochs and a share ``part`` of the next."""
+    done = (epoch + part) / settings.epochs
+    if settings.schedule == "cosine":
+        return settings.learning_rate * 0.5 * (1.0 + math.cos(math.pi * done))
+    if settings.schedule == "step":
+        return settings.learning_rate * 0.1 ** ((done >= 0.5) + (done >= 0.75))
+    return settings.learning_rate
+
+
+def _optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
+    if settings.optimizer == "adam":
+        return torch.optim.Adam(
+            model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+        )
+    return torch.optim.SGD(
+        model.parameters(),
+        settings.learning_rate,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+    )
+
+
+def _batches(
+    examples: Split, size: int, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    for chosen in torch.randperm(len(examples.labels), generator=generator).split(size):
+        yield examples.images[chosen], examples.labels[chosen]
+
+
+def _step(
+    model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor
+) -> tuple[float, int]:
+    optimizer.zero_grad(set_to_none=True)
+    logits = cast("Tensor", model(images))
+    loss = functional.cross_entropy(logits, labels)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    return float(loss.detach()), int((logits.detach().argmax(1) == labels).sum())
