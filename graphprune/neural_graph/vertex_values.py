@@ -1,0 +1,59 @@
+"""The value a_v of every vertex for one example: scaled activations."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graphprune.errors import UserError
+from graphprune.neural_graph.structure import Floats
+from graphprune.neural_graph.tracing import Traced
+
+
+def values(traced: Traced, inputs: Tensor, batch_size: int = 128) -> list[Floats]:
+    """Vertex values: a_v = (|z_v| − min) / (max − min) over v's layer, for each example alone.
+
+    z is the activation after the nonlinearity; for the input the pixel as the network sees it, for
+    the output the softmax probability. The minimum and maximum are taken over all channels and
+    positions. Where they are equal (a dead layer, a constant image, a layer of one vertex) nothing
+    tells its vertices apart and all values are 0.
+
+    Parameters
+    ----------
+    inputs : ``(n, *input shape)``.
+
+    Returns
+    -------
+    One float64 array ``(n, layer.size)`` in [0, 1] for each layer of ``traced.graph``.
+
+    Raises
+    ------
+    UserError : inputs of another shape, an activation that is NaN or infinite (layer and example
+        named).
+
+    Paper: arXiv 2601.16366.
+    """
+    scaled = []
+    for layer, raw in zip(
+        traced.graph.layers, traced.activations(inputs, batch_size), strict=True
+    ):
+        z = raw.to(torch.float64)
+        if layer.role == "output":
+            z = torch.softmax(z, dim=1)
+        scaled.append(scale(z.numpy(), layer.name))
+    return scaled
+
+
+def scale(activations: Floats, name: str) -> Floats:
+    """|activations| min–max scaled to [0, 1] row by row, ``(n, size)``; constant rows become 0."""
+    magnitude = np.abs(activations)
+    broken = ~np.isfinite(magnitude).all(axis=1)
+    if broken.any():
+        raise UserError(
+            f"activations of layer {name} are NaN or infinite for example {int(broken.argmax())}; "
+            "expected finite numbers"
+        )
+    low = magnitude.min(axis=1, keepdims=True)
+    spread = magnitude.max(axis=1, keepdims=True) - low
+    return np.where(spread > 0, (magnitude - low) / np.where(spread > 0, spread, 1.0), 0.0)
