@@ -1,0 +1,95 @@
+"""What a dataset is: three splits of labelled images, and how its pixels become numbers."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Labelled images: ``images`` float32 ``(n, C, H, W)``, ``labels`` int64 ``(n,)``."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How pixels become inputs: ``x = (pixel / levels - mean) / std``, in float32.
+
+    mean, std: one number a channel; both empty: ``x = pixel / levels``.
+    """
+
+    levels: int = 255
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Inputs float32 ``(n, C, H, W)`` of pixels uint8 of the same shape."""
+        import torch
+
+        inputs = pixels.to(torch.float32).div_(self.levels)
+        if self.mean:
+            mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in (self.mean, self.std))
+            inputs.sub_(mean).div_(std)
+        return inputs
+
+    def backward(self, inputs: Tensor) -> Tensor:
+        """The pixels, uint8, that ``forward`` made ``inputs`` of."""
+        import torch
+
+        if self.mean:
+            mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in (self.mean, self.std))
+            inputs = inputs * std + mean
+        return (inputs * self.levels).round().clamp(0, 255).to(torch.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A dataset, split once and for all.
+
+    train: what networks are trained and calibrated on; validation: what is chosen on; test: what
+    is reported, and nothing else.
+    classes: names in the order of the labels. input_shape: (C, H, W).
+    scaling: how the images came of 8-bit pixels; None if they did not.
+    """
+
+    name: str
+    train: Split
+    validation: Split
+    test: Split
+    classes: tuple[str, ...]
+    input_shape: tuple[int, int, int]
+    scaling: Scaling | None = field(default=None)
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.classes)
+
+    def splits(self) -> dict[str, Split]:
+        """The three splits by name, in a fixed order."""
+        return {name: getattr(self, name) for name in SPLITS}
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256, hexadecimal, over each split's name, image shape, images and labels in order.
+
+        The same for the same inputs to a network, whatever file or library they came from.
+        """
+        sha = hashlib.sha256()
+        for name, split in self.splits().items():
+            sha.update(f"{name} {tuple(split.images.shape)}".encode())
+            for tensor in (split.images, split.labels):
+                sha.update(tensor.flatten().numpy().data)
+        return sha.hexdigest()
