@@ -145,8 +145,10 @@ def _symbolic(model: nn.Module) -> tuple[fx.GraphModule, str]:
     except Exception as error:  # whatever the model's own forward raises on symbolic values
         line = str(error).strip().splitlines()[0]
         raise UserError(f"model cannot be traced by torch.fx: {line}") from None
-    graph.eliminate_dead_code()
-    return fx.GraphModule(root, graph), prefix
+    module = fx.GraphModule(root, graph)
+    module.graph.eliminate_dead_code()
+    module.recompile()
+    return module, prefix
 
 
 def _reference(model: nn.Module) -> Tensor:
