@@ -17,6 +17,9 @@ MODULES: dict[str, tuple[str, str]] = {
     "probmask": ("graphprune.methods.probmask", "ProbMask"),
 }
 
+# methods whose result depends on the wanted sparsity, known without importing them
+PER_SPARSITY = frozenset({"rgp", "probmask"})
+
 
 def method_class(name: str) -> type[Method]:
     """The class of the method called ``name``; UserError if there is none."""
@@ -41,4 +44,4 @@ def build(name: str, **options: object) -> Method:
     return cls(**options)
 
 
-__all__ = ["MODULES", "Method", "Result", "Scores", "UserError", "build", "method_class"]
+__all__ = ["MODULES", "PER_SPARSITY", "Method", "Result", "Scores", "UserError", "build", "method_class"]

@@ -1,0 +1,57 @@
+import pytest
+import torch
+from torch import nn
+
+from graphprune import checkpoints
+from graphprune.errors import UserError
+from graphprune.files import atomic, write_csv, write_json
+
+
+def test_round_trip_keeps_tensors_kind_and_metadata(tmp_path):
+    path = tmp_path / "deep" / "x.safetensors"
+    tensors = {"a": torch.arange(6.0).reshape(2, 3).T, "b": torch.tensor([True, False])}
+    checkpoints.save(path, tensors, "mask", {"model": "mlp"})
+    read, metadata = checkpoints.load(path, "mask")
+    assert metadata == {"model": "mlp"}
+    assert all(torch.equal(read[name], tensor) for name, tensor in tensors.items())
+
+
+def test_foreign_damaged_and_missing_files_are_refused_by_name(tmp_path):
+    from safetensors.torch import save_file
+
+    with pytest.raises(UserError, match=r"gone\.safetensors: no such file"):
+        checkpoints.load(tmp_path / "gone.safetensors", "mask")
+    damaged = tmp_path / "damaged.safetensors"
+    checkpoints.save(damaged, {"a": torch.ones(100)}, "mask")
+    damaged.write_bytes(damaged.read_bytes()[:-50])
+    with pytest.raises(UserError, match=r"damaged\.safetensors: damaged or not a safetensors"):
+        checkpoints.load(damaged, "mask")
+    foreign = tmp_path / "foreign.safetensors"
+    save_file({"a": torch.ones(2)}, foreign)
+    with pytest.raises(UserError, match="is a file of another program; expected a graphprune mask"):
+        checkpoints.load(foreign, "mask")
+    checkpoints.save(foreign, {"a": torch.ones(2)}, "scores")
+    with pytest.raises(UserError, match="is a graphprune scores; expected a graphprune mask"):
+        checkpoints.load(foreign, "mask")
+
+
+def test_restore_refuses_the_weights_of_another_network(tmp_path):
+    path = tmp_path / "c.safetensors"
+    checkpoints.save(path, nn.Linear(3, 2).state_dict(), "checkpoint")
+    checkpoints.restore(nn.Linear(3, 2), path)
+    with pytest.raises(UserError, match=r"'weight' has shape \(2, 3\); this network's is \(2, 4\)"):
+        checkpoints.restore(nn.Linear(4, 2), path)
+    with pytest.raises(UserError, match="has an unknown entry 'bias'"):
+        checkpoints.restore(nn.Linear(3, 2, bias=False), path)
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "t.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(RuntimeError, match="half way"), atomic(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("half way")
+    assert path.read_text() == '{\n  "a": 1\n}\n'
+    assert [file.name for file in tmp_path.iterdir()] == ["t.json"]
+    write_csv(tmp_path / "t.csv", [{"x": 1, "y": 2.5}])
+    assert (tmp_path / "t.csv").read_text().split() == ["x,y", "1,2.5"]

@@ -1,0 +1,122 @@
+"""The real Snakefile on the tiny preset, from start to end, and what it does with bad input."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from graphprune import checkpoints, networks
+
+
+def snakemake(root, folder, *arguments, environment=None):
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile")]
+    return subprocess.run(
+        [*command, "--directory", str(folder), *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **(environment or {})},
+        check=False,
+    )
+
+
+def preset(root, folder, **changes):
+    config = yaml.safe_load((root / "workflow/presets/tiny.yaml").read_text())
+    config.update(changes)
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def finished(root, tmp_path_factory):
+    """A folder in which the tiny preset has run; its results folder."""
+    folder = tmp_path_factory.mktemp("tiny")
+    config = preset(root, folder, results="out")
+    environment = {"MLFLOW_TRACKING_URI": ""}
+    run = snakemake(root, folder, "--cores", "2", "--configfile", config, environment=environment)
+    assert run.returncode == 0, run.stderr[-4000:]
+    return folder / "out"
+
+
+def test_a_row_for_every_unit(finished):
+    table = pd.read_parquet(finished / "metrics.parquet")
+    assert len(table) == 2 * 6 * 2
+    assert not table.duplicated(["dataset", "model", "seed", "method", "compression"]).any()
+    assert table.equals(pd.read_csv(finished / "metrics.csv").astype(table.dtypes))
+    exact = table[table.method != "rgp"]
+    kept = (exact.params_total - (exact.params_total * (1 - 1 / exact.compression)).round()).astype(
+        int
+    )
+    assert (exact.params_kept == kept).all()
+    assert (table.sparsity - (1 - table.params_kept / table.params_total)).abs().max() < 1e-12
+    for column in ("accuracy_dense", "accuracy_pruned", "accuracy_finetuned"):
+        assert table[column].between(0, 1).all()
+    # what a trained network and its half must reach, far above chance
+    assert table.accuracy_dense.min() > 0.5
+    assert table[table.method == "magnitude"].accuracy_finetuned.max() > 0.8
+
+
+def test_masks_are_held_through_fine_tuning(finished):
+    for path in finished.glob("*/*/seed0/*/x*/mask.safetensors"):
+        masks, _ = checkpoints.load(path, "mask")
+        model, _ = networks.load(path.with_name("finetuned.safetensors"))
+        weights = model.state_dict()
+        for name, mask in masks.items():
+            assert (weights[name][~mask] == 0.0).all(), path
+
+
+def test_metrics_agree_with_the_files_they_describe(finished):
+    path = finished / "mnist5k/lenet5/seed0/curvature/x8"
+    metrics = json.loads((path / "metrics.json").read_text())
+    masks, _ = checkpoints.load(path / "mask.safetensors", "mask")
+    assert metrics["params_kept"] == sum(int(mask.sum()) for mask in masks.values())
+    pruned, _ = networks.load(path / "pruned.safetensors")
+    alive = sum(int(torch.count_nonzero(pruned.state_dict()[name])) for name in masks)
+    assert alive <= metrics["params_kept"]
+
+
+def test_nothing_is_left_to_do(root, finished):
+    config = str(finished.parent / "config.yaml")
+    again = snakemake(root, finished.parent, "--configfile", config, "--dry-run")
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"methods": {"curvatur": {}}}, "methods.curvatur: method is 'curvatur'; allowed:"),
+        ({"compresions": [2]}, "compresions is [2]; allowed keys here:"),
+        ({"compressions": [0.5]}, "compressions[0] is 0.5; allowed: >= 1"),
+        (
+            {"networks": [{"dataset": "digits", "model": "lenet5"}]},
+            "networks[0].model on dataset digits:",
+        ),
+    ],
+)
+def test_a_bad_configuration_ends_in_one_line_and_writes_nothing(root, tmp_path, changes, sentence):
+    config = preset(root, tmp_path, results="out", **changes)
+    run = snakemake(root, tmp_path, "--cores", "1", "--configfile", config)
+    assert run.returncode != 0
+    lines = [line for line in (run.stdout + run.stderr).splitlines() if sentence in line]
+    assert len(lines) == 1
+    assert "Traceback" not in run.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_checkpoint_is_refused_by_name(root, finished, tmp_path):
+    copied = tmp_path / "out"
+    checkpoint = copied / "digits/mlp/seed0/dense/checkpoint.safetensors"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"not a checkpoint")
+    config = preset(root, tmp_path, results="out")
+    target = "out/digits/mlp/seed0/magnitude/scores.safetensors"
+    arguments = ["--cores", "1", "--configfile", config, "--allowed-rules", "score"]
+    run = snakemake(root, tmp_path, *arguments, "--", target)
+    assert run.returncode != 0
+    assert "checkpoint.safetensors: damaged or not a safetensors file" in run.stdout + run.stderr
+    assert not (tmp_path / target).exists()

@@ -1,0 +1,108 @@
+import sys
+from pathlib import Path
+
+# the package beside this workflow, installed or not
+sys.path.insert(0, str(Path(workflow.basedir)))
+
+from snakemake.logging import logger
+
+from graphprune.config import complete, options
+from graphprune.errors import UserError
+from graphprune.methods import PER_SPARSITY
+
+
+def checked(config):
+    """The configuration, complete; what is wrong with it ends everything in one line."""
+    import yaml
+
+    schema = Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml"
+    try:
+        return complete(config, yaml.safe_load(schema.read_text()))
+    except UserError as error:
+        logger.error(str(error))
+        sys.exit(1)
+
+
+config = checked(config)
+
+RESULTS = config["results"]
+DATA = f"{RESULTS}/data/{{dataset}}.safetensors"
+# one trained network
+RUN = f"{RESULTS}/{{dataset}}/{{model}}/seed{{seed}}"
+CHECKPOINT = f"{RUN}/dense/checkpoint.safetensors"
+CALIBRATION = f"{RUN}/dense/activations.safetensors"
+# that network pruned by one method at one compression ratio
+UNIT = f"{RUN}/{{method}}/x{{compression}}"
+
+NETWORKS = [(network["dataset"], network["model"]) for network in config["networks"]]
+COMPRESSIONS = [f"{ratio:g}" for ratio in config["compressions"]]
+METHODS = config["methods"]
+LEARNED = [label for label in METHODS if METHODS[label]["method"] in PER_SPARSITY]
+RANKED = [label for label in METHODS if label not in LEARNED]
+CURVATURE = [label for label in METHODS if METHODS[label]["method"] == "curvature"]
+REGULAR = [label for label in METHODS if METHODS[label]["method"] == "rgp"]
+
+
+wildcard_constraints:
+    dataset="|".join(sorted({dataset for dataset, _ in NETWORKS})),
+    model="|".join(sorted({model for _, model in NETWORKS})),
+    seed="|".join(str(seed) for seed in config["seeds"]),
+    method="|".join(METHODS),
+    compression="|".join(COMPRESSIONS),
+
+
+def batches():
+    """Suffix of the rules' names -> the compression ratios whose units share one process."""
+    size = config["compressions_per_job"]
+    parts = [COMPRESSIONS[at : at + size] for at in range(0, len(COMPRESSIONS), size)]
+    if len(parts) == 1:
+        return {"": parts[0]}
+    return {f"_{number}": part for number, part in enumerate(parts, 1)}
+
+
+def of_units(name, compressions=COMPRESSIONS):
+    """The file ``name`` of the unit at every one of the ratios; other wildcards stay."""
+    return expand(f"{UNIT}/{name}", compression=compressions, allow_missing=True)
+
+
+def of_networks(pattern, **wildcards):
+    """``pattern`` for every network and seed of the configuration."""
+    return [
+        path
+        for dataset, model in NETWORKS
+        for path in expand(
+            pattern, dataset=dataset, model=model, seed=config["seeds"], **wildcards
+        )
+    ]
+
+
+def settings(section):
+    """Params function: the ``train`` or ``finetune`` settings of the wildcards' network."""
+
+    def of(wildcards):
+        network = next(
+            network
+            for network in config["networks"]
+            if (network["dataset"], network["model"])
+            == (wildcards.dataset, wildcards.model)
+        )
+        return {**config[section], **network.get(section, {})}
+
+    return of
+
+
+def method_of(wildcards):
+    """Params function: name and hyperparameters of the wildcards' method."""
+    entry = METHODS[wildcards.method]
+    return {"name": entry["method"], "options": options(entry)}
+
+
+def scope_of(wildcards):
+    return METHODS[wildcards.method]["scope"]
+
+
+def examples_of(wildcards):
+    """Input function: the file of examples that the wildcards' method looks at, if any."""
+    name = METHODS[wildcards.method]["method"]
+    files = {"curvature": {"calibration": CALIBRATION}, "probmask": {"data": DATA}}
+    return {key: path.format(**wildcards) for key, path in files.get(name, {}).items()}

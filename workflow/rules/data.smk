@@ -1,0 +1,14 @@
+rule data:
+    output:
+        DATA,
+    log:
+        f"{RESULTS}/logs/data/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/data/{{dataset}}.tsv"
+    conda:
+        "../../envs/graphprune.yaml"
+    params:
+        folder=config["data"]["folder"],
+        download=config["data"]["download"],
+    script:
+        "../scripts/data.py"

@@ -1,0 +1,46 @@
+# methods that rank the weights once, for all compression ratios
+rule score:
+    input:
+        unpack(examples_of),
+        checkpoint=CHECKPOINT,
+    output:
+        f"{RUN}/{{method}}/scores.safetensors",
+    log:
+        f"{RESULTS}/logs/score/{{dataset}}-{{model}}-seed{{seed}}-{{method}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/score/{{dataset}}-{{model}}-seed{{seed}}-{{method}}.tsv"
+    wildcard_constraints:
+        method="|".join(RANKED) or "(?!)",
+    conda:
+        "../../envs/graphprune.yaml"
+    params:
+        method=method_of,
+        compressions=[],
+    script:
+        "../scripts/score.py"
+
+
+# methods whose result depends on the wanted sparsity
+for suffix, ratios in batches().items():
+
+    rule:
+        name:
+            f"learn{suffix}"
+        input:
+            unpack(examples_of),
+            checkpoint=CHECKPOINT,
+        output:
+            of_units("scores.safetensors", ratios),
+        log:
+            f"{RESULTS}/logs/learn{suffix}/{{dataset}}-{{model}}-seed{{seed}}-{{method}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/learn{suffix}/{{dataset}}-{{model}}-seed{{seed}}-{{method}}.tsv"
+        wildcard_constraints:
+            method="|".join(LEARNED) or "(?!)",
+        conda:
+            "../../envs/graphprune.yaml"
+        params:
+            method=method_of,
+            compressions=ratios,
+        script:
+            "../scripts/score.py"

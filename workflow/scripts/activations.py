@@ -1,0 +1,12 @@
+"""Choose the calibration examples and keep every layer's values for them."""
+
+from job import job
+
+with job(snakemake) as log:
+    from graphprune import activations, data, networks
+
+    model, _ = networks.load(snakemake.input.checkpoint)
+    examples = data.read(snakemake.input.data).train
+    chosen = activations.calibration_examples(model, examples, snakemake.params.per_class)
+    activations.save(snakemake.output[0], model, examples, chosen)
+    log.info("%d examples, training indices %s", len(chosen), chosen.tolist())

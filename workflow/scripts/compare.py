@@ -1,0 +1,16 @@
+"""Gather every unit's metrics into one tidy table."""
+
+from job import job
+
+with job(snakemake) as log:
+    from graphprune import comparison
+    from graphprune.files import atomic
+
+    table, layers = comparison.tables(snakemake.input.metrics)
+    with atomic(snakemake.output.parquet) as temporary:
+        table.to_parquet(temporary, index=False)
+    with atomic(snakemake.output.csv) as temporary:
+        table.to_csv(temporary, index=False)
+    with atomic(snakemake.output.layers) as temporary:
+        layers.to_parquet(temporary, index=False)
+    log.info("%d units", len(table))

@@ -1,0 +1,29 @@
+"""Measure every unit on the test split: accuracy before and after fine-tuning, and its cost."""
+
+from job import job
+
+with job(snakemake) as log:
+    from graphprune import data, evaluation, networks, results
+    from graphprune.files import write_json
+
+    test = data.read(snakemake.input.data).test
+    dense, identity = networks.load(snakemake.input.checkpoint)
+    dense_accuracy = evaluation.accuracy(dense, test)
+    scores = list(snakemake.input.scores)
+    if len(scores) < len(snakemake.params.compressions):
+        scores = scores * len(snakemake.params.compressions)
+    for at, output in enumerate(snakemake.output):
+        metrics = results.unit_metrics(
+            identity=identity,
+            method=snakemake.wildcards.method,
+            compression=float(snakemake.params.compressions[at]),
+            dense_accuracy=dense_accuracy,
+            test=test,
+            scores=scores[at],
+            mask=snakemake.input.masks[at],
+            pruned=snakemake.input.pruned[at],
+            finetuned=snakemake.input.finetuned[at],
+            history=snakemake.input.histories[at],
+        )
+        write_json(output, metrics)
+        log.info("%s", metrics)
