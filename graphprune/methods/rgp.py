@@ -32,8 +32,9 @@ class RGP(Method):
     sparsity: wanted share of weights to remove, in [0, 1).
     seed: of the graph search, and of the nodes that get one channel more where n does not divide.
     nodes: n; a layer with fewer input or output channels takes that many nodes.
-    dense_first, dense_last: the first convolution and the last linear layer keep every weight, as
-        in the paper. A network without convolutions has its first layer mapped too: there it
+    dense_first, dense_last: whether the first convolution and the last linear layer keep every
+        weight, as in the paper. ``dense_last=None`` keeps the last one unless the wanted sparsity
+        cannot be reached so. A network without convolutions has its first layer mapped: there it
         holds most of the weights.
     objective: "min" ASPL; or "max", or the ASPL to aim at, for experiments.
     evaluations: graphs scored by the search; chosen by size where it is None.
@@ -58,7 +59,7 @@ class RGP(Method):
     seed: int = 0
     nodes: int = 64
     dense_first: bool = True
-    dense_last: bool = True
+    dense_last: bool | None = None
     objective: str | float = "min"
     evaluations: int | None = None
 
