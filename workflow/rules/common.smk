@@ -1,3 +1,5 @@
+import hashlib
+import os
 import sys
 from pathlib import Path
 
@@ -27,6 +29,8 @@ config = checked(config)
 
 RESULTS = config["results"]
 DATA = f"{RESULTS}/data/{{dataset}}.safetensors"
+# another MLflow store means recording again; a digest, for a URI may hold a password
+STORE = hashlib.sha256(os.environ.get("MLFLOW_TRACKING_URI", "").encode()).hexdigest()[:16]
 # one trained network
 RUN = f"{RESULTS}/{{dataset}}/{{model}}/seed{{seed}}"
 CHECKPOINT = f"{RUN}/dense/checkpoint.safetensors"

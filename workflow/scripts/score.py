@@ -5,15 +5,16 @@ from job import job
 with job(snakemake) as log:
     import time
 
-    from graphprune import activations, data, methods, networks, results
+    from graphprune import checkpoints, data, methods, networks, results
 
     model, identity = networks.load(snakemake.input.checkpoint)
     inputs = targets = None
-    if "calibration" in snakemake.input.keys():
-        inputs, targets = activations.read(snakemake.input.calibration)
-    elif "data" in snakemake.input.keys():
-        examples = data.read(snakemake.input.data).train
-        inputs, targets = examples.images, examples.labels
+    if calibration := snakemake.input.get("calibration"):
+        examples, _ = checkpoints.load(calibration, "activations")
+        inputs, targets = examples["inputs"], examples["labels"]
+    elif prepared := snakemake.input.get("data"):
+        split = data.read(prepared).train
+        inputs, targets = split.images, split.labels
 
     name, options = snakemake.params.method["name"], dict(snakemake.params.method["options"])
     if methods.method_class(name).seeded:
