@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from graphprune.errors import UserError
 from graphprune.neural_graph import operations
 from graphprune.neural_graph.operations import Branch
-from graphprune.neural_graph.settings import Kind, kind_of, pooling_settings, windows_of
+from graphprune.neural_graph.settings import Kind, channel_padding, kind_of, pooling_settings, windows_of
 from graphprune.neural_graph.structure import Connection, Floats, Layer, NeuralGraph
 
 
@@ -75,6 +75,7 @@ class Assembly:
             "reshape": self._reshape,
             "add": self._add,
             "concatenate": self._concatenate,
+            "pad": self._pad,
         }
 
     # ---- nodes
@@ -312,6 +313,18 @@ class Assembly:
             branches += [branch.shifted(channels) for branch in part.branches]
             channels += part.channels
         return Value((channels, *parts[0].shape[1:]), branches=tuple(branches))
+
+    def _pad(self, node: fx.Node) -> Value:
+        source = self._first(node)
+        value = self._unflat(source)
+        channels = channel_padding(node, len(value.shape) - 1)
+        if channels is None:
+            raise UserError(f"{self._where(node)}: only channels of zeros may be added by a padding")
+        branches = value.branches if value.layer is None else self._branches(source)
+        return Value(
+            (sum(channels) + value.channels, *value.shape[1:]),
+            branches=tuple(branch.shifted(channels[0]) for branch in branches),
+        )
 
     def _together(self, sources: Sequence[fx.Node], alike: bool = True) -> list[Value]:
         """The sources as open values of comparable shapes; identity edges where one is a layer."""

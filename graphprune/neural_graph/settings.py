@@ -26,6 +26,7 @@ Kind = Literal[
     "reshape",
     "add",
     "concatenate",
+    "pad",
 ]
 
 _MODULES: dict[Kind, tuple[type[nn.Module], ...]] = {
@@ -127,6 +128,7 @@ _FUNCTIONS: dict[Any, Kind] = {
     torch.cat: "concatenate",
     torch.concat: "concatenate",
     torch.concatenate: "concatenate",
+    F.pad: "pad",
 }
 _METHODS: dict[str, Kind] = {
     **dict.fromkeys(
@@ -237,3 +239,18 @@ def _mean(node: fx.Node, dimensions: int) -> Pooling | None:
     count = dimensions + 2
     spatial = sorted(cast(int, d) % count for d in listed)
     return Pooling("adaptive average") if spatial == list(range(2, count)) else None
+
+
+def channel_padding(node: fx.Node, dimensions: int) -> tuple[int, int] | None:
+    """Channels of zeros that ``F.pad`` puts before and after; None for any other padding."""
+    names = ["input", "pad", "mode", "value"]
+    settings = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+    pad = settings.get("pad")
+    if settings.get("mode", "constant") != "constant" or settings.get("value") not in (None, 0):
+        return None
+    if not isinstance(pad, list | tuple) or not all(isinstance(n, int) for n in pad):
+        return None
+    around, channels = pad[: 2 * dimensions], pad[2 * dimensions :]
+    if any(cast(int, n) for n in around) or len(channels) != 2 or min(channels) < 0:
+        return None
+    return cast(tuple[int, int], tuple(channels))

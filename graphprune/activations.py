@@ -1,0 +1,99 @@
+"""Calibration examples and every layer's values for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from graphprune import checkpoints
+from graphprune.errors import UserError
+from graphprune.neural_graph.tracing import evaluating, trace
+
+if TYPE_CHECKING:
+    from graphprune.data import Split
+
+KIND = "calibration"
+LAYER = "layer/"
+
+
+@torch.no_grad()
+def calibration_examples(
+    model: nn.Module, split: Split, per_class: int, batch_size: int = 512
+) -> Tensor:
+    """The first ``per_class`` correctly classified examples of every class, in the split's order.
+
+    Parameters
+    ----------
+    model : classifier, ``(n, *input shape)`` → ``(n, classes)``.
+    split : normally the training split.
+    per_class : how many of each class, at least 1.
+
+    Returns
+    -------
+    int64 ``(classes * per_class,)``, ascending indices into the split.
+
+    Raises
+    ------
+    UserError : a class with fewer correctly classified examples (all such classes named): fewer
+        examples would be another experiment than the one asked for.
+
+    >>> inputs = split.images[calibration_examples(model, split, per_class=10)]
+    """
+    if per_class < 1:
+        raise UserError(f"per_class is {per_class}; allowed: at least 1")
+    device = next(model.parameters()).device
+    classes = int(split.labels.max()) + 1
+    missing = torch.full((classes,), per_class)
+    chosen: list[int] = []
+    with evaluating(model):
+        for start in range(0, len(split), batch_size):
+            labels = split.labels[start : start + batch_size]
+            images = split.images[start : start + batch_size].to(device)
+            correct = model(images).argmax(dim=1).cpu() == labels
+            for offset in correct.nonzero().flatten().tolist():
+                label = int(labels[offset])
+                if missing[label] > 0:
+                    missing[label] -= 1
+                    chosen.append(start + offset)
+            if not missing.any():
+                return torch.tensor(chosen)
+    short = {c: per_class - int(missing[c]) for c in range(classes) if missing[c]}
+    raise UserError(
+        f"calibration asks for {per_class} correctly classified examples of each class; "
+        + ", ".join(f"class {label} has {found}" for label, found in short.items())
+    )
+
+
+def capture(model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
+    """Every layer's values after its nonlinearity, by the layer's name in the neural graph.
+
+    inputs: ``(n, *input shape)``. Each tensor is ``(n, *layer shape)``, on the CPU, not scaled;
+    ``"input"`` is the input itself, the last layer the logits.
+    """
+    traced = trace(model, tuple(inputs.shape[1:]))
+    return {
+        layer.name: raw.reshape(len(inputs), *layer.shape)
+        for layer, raw in zip(traced.graph.layers, traced.activations(inputs), strict=True)
+    }
+
+
+def save(path: str | Path, model: nn.Module, split: Split, chosen: Tensor) -> None:
+    """Write the ``chosen`` examples of ``split`` and every layer's values for them, atomically.
+
+    The safetensors file holds ``indices``, ``labels`` and one entry ``layer/<name>`` a layer.
+    """
+    entries = {LAYER + name: raw for name, raw in capture(model, split.images[chosen]).items()}
+    tensors = {"indices": chosen, "labels": split.labels[chosen], **entries}
+    checkpoints.save(path, tensors, KIND)
+
+
+def read(path: str | Path) -> tuple[Tensor, Tensor]:
+    """Inputs ``(n, *input shape)`` and labels int64 ``(n,)`` in a file written by ``save``.
+
+    Raises UserError, naming the file, if it is missing, damaged or something else.
+    """
+    tensors, _ = checkpoints.load(path, KIND)
+    return tensors[LAYER + "input"], tensors["labels"]
