@@ -13,10 +13,10 @@ SEED = 0
 def stratified(labels: NDArray[np.int64], shares: Sequence[float]) -> list[NDArray[np.intp]]:
     """Indices of the examples, parted so that every part has its share of every class.
 
-    One permutation ``RandomState(0).permutation(n)`` fixes everything (numpy guarantees that
-    stream for ever). The members of each class are taken in the order of the permutation: part i
-    gets the next ``floor(shares[i] * size of the class + 1/2)`` of them. What is left over is the
-    last part returned.
+    Two permutations of ``range(n)``, drawn one after the other from ``RandomState(0)``, fix
+    everything (numpy guarantees that stream for ever). The members of each class are taken in the
+    order of the first: part i gets the next ``floor(shares[i] * size of the class + 1/2)`` of
+    them; what is left over is the last part. The second is the order within the parts.
 
     Parameters
     ----------
@@ -25,13 +25,15 @@ def stratified(labels: NDArray[np.int64], shares: Sequence[float]) -> list[NDArr
 
     Returns
     -------
-    ``len(shares) + 1`` index arrays, disjoint, together all of ``range(n)``, each in the order of
-    the permutation, so that a prefix of a part holds all classes.
+    ``len(shares) + 1`` index arrays, disjoint, together all of ``range(n)``, each in random
+    order, so that a prefix of a part is a sample of it.
 
     >>> [len(part) for part in stratified(np.zeros(10, dtype=np.int64), [0.2, 0.1])]
     [2, 1, 7]
     """
-    order = np.random.RandomState(SEED).permutation(len(labels))
+    random = np.random.RandomState(SEED)
+    order = random.permutation(len(labels))
+    arrangement = random.permutation(len(labels))
     part = np.full(len(labels), len(shares))
     for label in np.unique(labels):
         members = order[labels[order] == label]
@@ -40,4 +42,4 @@ def stratified(labels: NDArray[np.int64], shares: Sequence[float]) -> list[NDArr
             end = start + int(np.floor(share * len(members) + 0.5))
             part[members[start:end]] = i
             start = end
-    return [order[part[order] == i] for i in range(len(shares) + 1)]
+    return [arrangement[part[arrangement] == i] for i in range(len(shares) + 1)]
