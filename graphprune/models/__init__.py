@@ -40,5 +40,5 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, seed: int =
     module = import_module(architecture.module)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        made = module.build(tuple(input_shape), num_classes, architecture.variant)
+        made = module.build(tuple(input_shape), num_classes, *architecture.options)
     return cast("nn.Module", made)

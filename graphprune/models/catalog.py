@@ -17,13 +17,13 @@ Shape = tuple[int, ...]
 class Architecture:
     """One network family.
 
-    module: the module whose ``build(input_shape, num_classes, variant)`` makes it.
+    module: the module whose ``build(input_shape, num_classes, *options)`` makes it.
     misfit: for an input shape (channels, height, width) why it does not fit; "" if it does.
     """
 
     module: str
-    variant: str
     misfit: Callable[[Shape], str]
+    options: tuple[object, ...] = ()
 
 
 def valid_sizes(side: int, convolutions: list[tuple[int, int]]) -> list[int]:
@@ -68,19 +68,15 @@ def _coloured(shape: Shape) -> str:
     return _too_small(shape, 32)
 
 
-def _any(shape: Shape) -> str:
-    return ""
-
-
 MODELS: dict[str, Architecture] = {
-    "mlp": Architecture("graphprune.models.mlp", "", _any),
-    "lenet5": Architecture("graphprune.models.lenet5", "", _unpadded(LENET5)),
-    "vgg9": Architecture("graphprune.models.vgg9", "", _unpadded(VGG9)),
-    "vgg16_bn": Architecture("graphprune.models.vgg16_bn", "", lambda s: _too_small(s, 32)),
-    "resnet20": Architecture("graphprune.models.resnet", "20", lambda s: _too_small(s, 8)),
-    "resnet32": Architecture("graphprune.models.resnet", "32", lambda s: _too_small(s, 8)),
-    "resnet18": Architecture("graphprune.models.vision", "resnet18", _coloured),
-    "vgg16": Architecture("graphprune.models.vision", "vgg16", _coloured),
+    "mlp": Architecture("graphprune.models.mlp", lambda _: ""),
+    "lenet5": Architecture("graphprune.models.lenet5", _unpadded(LENET5)),
+    "vgg9": Architecture("graphprune.models.vgg9", _unpadded(VGG9)),
+    "vgg16_bn": Architecture("graphprune.models.vgg16_bn", lambda s: _too_small(s, 32)),
+    "resnet20": Architecture("graphprune.models.resnet", lambda s: _too_small(s, 8), (20,)),
+    "resnet32": Architecture("graphprune.models.resnet", lambda s: _too_small(s, 8), (32,)),
+    "resnet18": Architecture("graphprune.models.vision", _coloured, ("resnet18",)),
+    "vgg16": Architecture("graphprune.models.vision", _coloured, ("vgg16",)),
 }
 
 

@@ -37,7 +37,7 @@ class LeNet5(nn.Module):
         return cast(Tensor, self.fc3(x))
 
 
-def build(input_shape: tuple[int, ...], num_classes: int, variant: str) -> nn.Module:
+def build(input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
     channels, height, width = input_shape
     features = 16 * valid_sizes(height, LENET5)[-1] * valid_sizes(width, LENET5)[-1]
     return LeNet5(channels, features, num_classes)

@@ -33,5 +33,5 @@ class MLP(nn.Module):
         return cast(Tensor, self.fc3(x))
 
 
-def build(input_shape: tuple[int, ...], num_classes: int, variant: str) -> nn.Module:
+def build(input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
     return MLP(prod(input_shape), num_classes)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from graphprune.models.initialisation import he_normal
 
@@ -36,7 +36,7 @@ class Block(nn.Module):
         short = self.shortcut(x)
         if self.added:
             before = self.added // 2
-            short = F.pad(short, (0, 0, 0, 0, before, self.added - before))
+            short = pad(short, (0, 0, 0, 0, before, self.added - before))
         return cast(Tensor, self.relu2(out + short))
 
 
@@ -68,5 +68,5 @@ class ResNet(nn.Module):
         return cast(Tensor, self.fc(self.flatten(self.pool(x))))
 
 
-def build(input_shape: tuple[int, ...], num_classes: int, variant: str) -> nn.Module:
-    return ResNet(input_shape[0], int(variant), num_classes)
+def build(input_shape: tuple[int, ...], num_classes: int, depth: int) -> nn.Module:
+    return ResNet(input_shape[0], depth, num_classes)

@@ -37,6 +37,6 @@ class VGG16BN(nn.Module):
         return cast(Tensor, self.classifier(self.flatten(self.features(x))))
 
 
-def build(input_shape: tuple[int, ...], num_classes: int, variant: str) -> nn.Module:
+def build(input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
     channels, height, width = input_shape
     return VGG16BN(channels, (height // 32) * (width // 32), num_classes)

@@ -44,7 +44,7 @@ class VGG9(nn.Module):
         return cast(Tensor, self.fc3(x))
 
 
-def build(input_shape: tuple[int, ...], num_classes: int, variant: str) -> nn.Module:
+def build(input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
     channels, height, width = input_shape
     rows, columns = valid_sizes(height, CONVOLUTIONS)[-1], valid_sizes(width, CONVOLUTIONS)[-1]
     return VGG9(channels, WIDTHS[-1] * rows * columns, num_classes)

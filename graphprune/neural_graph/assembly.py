@@ -14,7 +14,13 @@ from torch import Tensor, fx, nn
 from graphprune.errors import UserError
 from graphprune.neural_graph import operations
 from graphprune.neural_graph.operations import Branch
-from graphprune.neural_graph.settings import Kind, channel_padding, kind_of, pooling_settings, windows_of
+from graphprune.neural_graph.settings import (
+    Kind,
+    channel_padding,
+    kind_of,
+    pooling_settings,
+    windows_of,
+)
 from graphprune.neural_graph.structure import Connection, Floats, Layer, NeuralGraph
 
 
@@ -130,7 +136,7 @@ class Assembly:
             )
         layer = value.layer if value.layer is not None else self._close(result)
         if layer == 0 or any(c.source == layer for c in self.connections):
-            raise UserError(f"last layer is not a classifier: its output feeds back or is the input")
+            raise UserError("last layer is not a classifier: its output feeds back or is the input")
         if layer != len(self.layers) - 1:
             raise UserError("last layer is not a classifier: layers after it reach no output")
         self.layers[layer] = replace(self.layers[layer], role="output")
@@ -170,14 +176,14 @@ class Assembly:
         return self._argument(node, first)
 
     def _branches(self, node: fx.Node) -> tuple[Branch, ...]:
-        """What feeds the sum this value enters: its open branches, or identity edges of its layer."""
+        """What feeds a sum this value enters: its open branches, or identity edges of its layer."""
         value = self._values[node]
         if value.layer is None:
             return value.branches
         return (operations.identity(value.layer, value.channels, value.positions),)
 
     def _unflat(self, node: fx.Node) -> Value:
-        """The value of a tensor without a flattened map: a flat one becomes a vector of channels."""
+        """The value without a flattened map: a flat one becomes a vector of channels."""
         value = self._values[node]
         if not value.flat:
             return value
@@ -221,10 +227,7 @@ class Assembly:
         module = cast(nn.BatchNorm2d, self._called(node))
         source = self._first(node)
         value = self._unflat(source)
-        if value.layer is not None:
-            branches = self._branches(source)
-        else:
-            branches = value.branches
+        branches = value.branches if value.layer is None else self._branches(source)
         if self._fold:
             scale = _scale(module)
             if not np.isfinite(scale).all():
@@ -319,7 +322,9 @@ class Assembly:
         value = self._unflat(source)
         channels = channel_padding(node, len(value.shape) - 1)
         if channels is None:
-            raise UserError(f"{self._where(node)}: only channels of zeros may be added by a padding")
+            raise UserError(
+                f"{self._where(node)}: only channels of zeros may be added by a padding"
+            )
         branches = value.branches if value.layer is None else self._branches(source)
         return Value(
             (sum(channels) + value.channels, *value.shape[1:]),

@@ -143,7 +143,7 @@ def adaptive_windows(source: Sequence[int], target: Sequence[int]) -> tuple[Ints
         axes.append(np.array(rows, dtype=np.int64))
         sizes.append(np.array(ends) - np.array(starts))
     pairs = _product(axes, [source, target])
-    return pairs, 1.0 / _outer(sizes)[pairs[:, 1]]
+    return pairs, np.asarray(1.0 / _outer(sizes)[pairs[:, 1]])
 
 
 def average_weights(
@@ -164,7 +164,8 @@ def average_weights(
     if divisor is not None:
         return np.full(len(pairs), 1.0 / divisor)
     if not count_padding:
-        return 1.0 / np.bincount(pairs[:, 1], minlength=prod(target))[pairs[:, 1]]
+        counts = np.bincount(pairs[:, 1], minlength=prod(target))
+        return np.asarray(1.0 / counts[pairs[:, 1]])
     sizes = []
     for d, (n, m) in enumerate(zip(source, target, strict=True)):
         start = np.arange(m) * stride[d] - padding[d]
@@ -173,7 +174,8 @@ def average_weights(
 
 
 def _outer(sizes: list[Ints]) -> Ints:
-    return reduce(np.multiply.outer, sizes).ravel()
+    product: Ints = reduce(np.multiply.outer, sizes)
+    return product.ravel()
 
 
 def _product(axes: list[Ints], extents: list[Sequence[int]]) -> Ints:

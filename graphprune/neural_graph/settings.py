@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import torch
-import torch.nn.functional as F
 from torch import fx, nn
+from torch.nn import functional
 
 from graphprune.neural_graph import operations
 from graphprune.neural_graph.structure import Floats, Ints
@@ -84,37 +84,40 @@ _ADAPTIVE = ["input", "output_size", "return_indices"]
 
 # function -> (which pooling, its arguments in order)
 _POOLING: dict[Any, tuple[str, list[str]]] = {
-    **{f: ("max", _MAX) for f in (F.max_pool1d, F.max_pool2d, F.max_pool3d)},
-    **{f: ("max", _MAX) for f in (torch.max_pool1d, torch.max_pool2d, torch.max_pool3d)},
-    **{f: ("average", _AVG) for f in (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)},
-    torch.avg_pool1d: ("average", _AVG),
-    F.adaptive_avg_pool1d: ("adaptive average", _ADAPTIVE),
-    F.adaptive_avg_pool2d: ("adaptive average", _ADAPTIVE),
-    F.adaptive_avg_pool3d: ("adaptive average", _ADAPTIVE),
-    torch.adaptive_avg_pool1d: ("adaptive average", _ADAPTIVE),
-    F.adaptive_max_pool1d: ("adaptive max", _ADAPTIVE),
-    F.adaptive_max_pool2d: ("adaptive max", _ADAPTIVE),
-    F.adaptive_max_pool3d: ("adaptive max", _ADAPTIVE),
+    getattr(space, f"{prefix}{dimensions}d"): described
+    for space in (functional, torch)
+    for prefix, described in (
+        ("max_pool", ("max", _MAX)),
+        ("avg_pool", ("average", _AVG)),
+        ("adaptive_avg_pool", ("adaptive average", _ADAPTIVE)),
+        ("adaptive_max_pool", ("adaptive max", _ADAPTIVE)),
+    )
+    for dimensions in (1, 2, 3)
+    if hasattr(space, f"{prefix}{dimensions}d")
 }
 
-_NONLINEAR_NAMES = (
-    "relu relu_ leaky_relu leaky_relu_ gelu tanh tanh_ sigmoid sigmoid_ relu6 silu elu elu_ selu "
-    "selu_ celu celu_ mish hardswish hardsigmoid hardtanh hardtanh_ softplus"
-).split()
-_SAME_NAMES = "dropout dropout1d dropout2d dropout3d alpha_dropout contiguous clone".split()
+_NONLINEAR_NAMES = [
+    name + suffix
+    for name in (
+        *("relu", "leaky_relu", "gelu", "tanh", "sigmoid", "relu6", "silu", "elu", "selu", "celu"),
+        *("mish", "hardswish", "hardsigmoid", "hardtanh", "softplus"),
+    )
+    for suffix in ("", "_")
+]
+_SAME_NAMES = ["dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"]
 _FUNCTIONS: dict[Any, Kind] = {
-    **{f: "pooling" for f in _POOLING},
+    **dict.fromkeys(_POOLING, "pooling"),
     **{
-        getattr(space, name): cast(Kind, "nonlinearity")
-        for space in (F, torch)
+        getattr(space, name): "nonlinearity"
+        for space in (functional, torch)
         for name in _NONLINEAR_NAMES
         if hasattr(space, name)
     },
-    **{getattr(F, name): cast(Kind, "same") for name in _SAME_NAMES if hasattr(F, name)},
+    **{getattr(functional, name): "same" for name in _SAME_NAMES if hasattr(functional, name)},
     torch.dropout: "same",
     torch.clone: "same",
-    F.softmax: "softmax",
-    F.log_softmax: "softmax",
+    functional.softmax: "softmax",
+    functional.log_softmax: "softmax",
     torch.softmax: "softmax",
     torch.log_softmax: "softmax",
     torch.flatten: "reshape",
@@ -128,18 +131,14 @@ _FUNCTIONS: dict[Any, Kind] = {
     torch.cat: "concatenate",
     torch.concat: "concatenate",
     torch.concatenate: "concatenate",
-    F.pad: "pad",
+    functional.pad: "pad",
 }
 _METHODS: dict[str, Kind] = {
-    **dict.fromkeys(
-        ["relu", "relu_", "tanh", "tanh_", "sigmoid", "sigmoid_"], cast(Kind, "nonlinearity")
-    ),
-    **dict.fromkeys(["contiguous", "clone"], cast(Kind, "same")),
-    **dict.fromkeys(["softmax", "log_softmax"], cast(Kind, "softmax")),
-    **dict.fromkeys(
-        ["view", "reshape", "flatten", "squeeze", "unsqueeze", "unflatten"], cast(Kind, "reshape")
-    ),
-    **dict.fromkeys(["add", "add_", "__add__", "__radd__", "__iadd__"], cast(Kind, "add")),
+    **dict.fromkeys(["relu", "relu_", "tanh", "tanh_", "sigmoid", "sigmoid_"], "nonlinearity"),
+    **dict.fromkeys(["contiguous", "clone"], "same"),
+    **dict.fromkeys(["softmax", "log_softmax"], "softmax"),
+    **dict.fromkeys(["view", "reshape", "flatten", "squeeze", "unsqueeze", "unflatten"], "reshape"),
+    **dict.fromkeys(["add", "add_", "__add__", "__radd__", "__iadd__"], "add"),
     "mean": "mean",
 }
 
@@ -201,7 +200,9 @@ def pooling_settings(node: fx.Node, module: fx.GraphModule, dimensions: int) -> 
     if node.op == "call_module":
         called = module.get_submodule(str(node.target))
         name = type(called).__name__
-        which = ("adaptive " if "Adaptive" in name else "") + ("max" if "Max" in name else "average")
+        which = ("adaptive " if "Adaptive" in name else "") + (
+            "max" if "Max" in name else "average"
+        )
         settings = dict(vars(called))
     elif kind_of(node, module) == "mean":
         return _mean(node, dimensions)
@@ -242,7 +243,7 @@ def _mean(node: fx.Node, dimensions: int) -> Pooling | None:
 
 
 def channel_padding(node: fx.Node, dimensions: int) -> tuple[int, int] | None:
-    """Channels of zeros that ``F.pad`` puts before and after; None for any other padding."""
+    """Channels of zeros that ``pad`` puts before and after; None for any other padding."""
     names = ["input", "pad", "mode", "value"]
     settings = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
     pad = settings.get("pad")

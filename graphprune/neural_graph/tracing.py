@@ -50,9 +50,8 @@ class Traced:
         """
         shape = self.graph.layers[0].shape
         if inputs.ndim != len(shape) + 1 or tuple(inputs.shape[1:]) != shape:
-            raise UserError(
-                f"inputs have shape {tuple(inputs.shape)}; expected (n, {', '.join(map(str, shape))})"
-            )
+            expected = ", ".join(map(str, shape))
+            raise UserError(f"inputs have shape {tuple(inputs.shape)}; expected (n, {expected})")
         if len(inputs) == 0:
             raise UserError("inputs are empty; at least one example is needed")
         like = _reference(self.module)
@@ -96,9 +95,7 @@ class _Shapes(fx.Interpreter):
         return value
 
 
-def trace(
-    model: nn.Module, input_shape: Sequence[int], *, fold_batchnorm: bool = False
-) -> Traced:
+def trace(model: nn.Module, input_shape: Sequence[int], *, fold_batchnorm: bool = False) -> Traced:
     """The neural graph of a feed-forward network.
 
     Parameters

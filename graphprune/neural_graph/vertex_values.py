@@ -35,9 +35,7 @@ def values(traced: Traced, inputs: Tensor, batch_size: int = 128) -> list[Floats
     Paper: arXiv 2601.16366.
     """
     scaled = []
-    for layer, raw in zip(
-        traced.graph.layers, traced.activations(inputs, batch_size), strict=True
-    ):
+    for layer, raw in zip(traced.graph.layers, traced.activations(inputs, batch_size), strict=True):
         z = raw.to(torch.float64)
         if layer.role == "output":
             z = torch.softmax(z, dim=1)
