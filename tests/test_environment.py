@@ -1,0 +1,161 @@
+"""One set of packages, said three times: pyproject.toml, the constraints, the conda environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+CONDA_FILE = ROOT / "envs" / "graphprune.yaml"
+# names on the Python index -> names in conda's channels
+CONDA_NAMES = {"torch": "pytorch"}
+CONDA_ONLY = {"python", "graph-tool"}
+# the caps that a distribution's build of graph-tool imposes, and conda-forge's does not
+CAPPED = {"numpy"}
+
+
+def requirements(entries: list[str]) -> dict[str, SpecifierSet]:
+    parsed = [Requirement(entry) for entry in entries]
+    return {canonicalize_name(one.name): one.specifier for one in parsed}
+
+
+def lower_bounds(specifiers: SpecifierSet) -> set[str]:
+    return {str(one) for one in specifiers if one.operator.startswith(">")}
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+RUNTIME = requirements(PROJECT["dependencies"])
+DEVELOPMENT = requirements(PROJECT["optional-dependencies"]["dev"])
+CONDA = requirements(
+    [entry.replace(" ", "", 1) for entry in yaml.safe_load(CONDA_FILE.read_text())["dependencies"]]
+)
+PINNED = requirements(
+    [
+        line
+        for line in (ROOT / "envs" / "constraints.txt").read_text().splitlines()
+        if not line.startswith("#")
+    ]
+)
+
+
+def pinned(name: str) -> Version:
+    (only,) = PINNED[name]
+    assert only.operator == "=="
+    return Version(only.version)
+
+
+def test_conda_has_the_same_packages() -> None:
+    expected = {CONDA_NAMES.get(name, name) for name in RUNTIME}
+    assert set(CONDA) - CONDA_ONLY == expected
+    assert set(CONDA) >= CONDA_ONLY
+
+
+@pytest.mark.parametrize("name", RUNTIME)
+def test_conda_allows_the_same_versions(name: str) -> None:
+    conda, project = CONDA[CONDA_NAMES.get(name, name)], RUNTIME[name]
+    if name in CAPPED:
+        assert lower_bounds(conda) == lower_bounds(project)
+        assert conda.contains(pinned(name))
+    else:
+        assert conda == project
+
+
+def test_conda_has_the_same_python() -> None:
+    assert CONDA["python"] == SpecifierSet(PROJECT["requires-python"])
+
+
+@pytest.mark.parametrize("name", {**RUNTIME, **DEVELOPMENT})
+def test_pinned_and_installed_versions_are_allowed(name: str) -> None:
+    allowed = {**RUNTIME, **DEVELOPMENT}[name]
+    assert allowed.contains(pinned(name))
+    installed = Version(version(name))
+    # in a conda environment numpy may be newer
+    assert (CONDA[name] if name in CAPPED else allowed).contains(installed.public)
+
+
+def test_constraints_pin_no_build_and_no_place() -> None:
+    """A build tag or an address would hold for one machine only."""
+    for name, specifiers in PINNED.items():
+        assert pinned(name).local is None, name
+        assert len(specifiers) == 1
+    assert "://" not in (ROOT / "envs" / "constraints.txt").read_text()
+
+
+def test_numpy_stays_below_2_for_the_distributions_graph_tool() -> None:
+    assert not RUNTIME["numpy"].contains("2.0.0")
+
+
+def rules(file: Path) -> dict[str, str]:
+    """The body of every rule in a workflow file, those inside loops as well."""
+    found: dict[str, str] = {}
+    lines = file.read_text().splitlines()
+    for number, line in enumerate(lines):
+        header = re.match(r"( *)(?:rule|checkpoint)\b *(\w*) *:", line)
+        if not header:
+            continue
+        depth = len(header[1])
+        body = []
+        for following in lines[number + 1 :]:
+            if following.strip() and len(following) - len(following.lstrip()) <= depth:
+                break
+            body.append(following)
+        found[header[2] or f"line {number + 1}"] = "\n".join(body)
+    return found
+
+
+WORKFLOW = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
+
+
+def test_workflow_files_are_found() -> None:
+    names = {name for file in WORKFLOW for name in rules(file)}
+    assert names >= {"data", "train", "activations", "compare"}
+
+
+@pytest.mark.parametrize("file", WORKFLOW, ids=lambda file: file.stem)
+def test_every_rule_that_makes_something_names_the_conda_environment(file: Path) -> None:
+    for name, body in rules(file).items():
+        if not re.search(r"^ *output *:", body, re.MULTILINE):
+            continue
+        named = re.search(r"^ *conda *:\s*\"([^\"]+)\"", body, re.MULTILINE)
+        assert named, f"rule {name} in {file.name} names no conda environment"
+        assert (file.parent / named[1]).resolve() == CONDA_FILE, f"rule {name} in {file.name}"
+
+
+def make(*arguments: str) -> str:
+    # what a `make test` around this one was told is not meant for it
+    told = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CONFIG"}
+    done = subprocess.run(
+        ["make", "--no-print-directory", *arguments],
+        cwd=ROOT,
+        env={key: value for key, value in os.environ.items() if key not in told},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_make_lists_its_targets() -> None:
+    listed = make()
+    for target in ("setup", "demo", "test", "ui", "clean", "help"):
+        assert re.search(rf"^make {target} +\w", listed, re.MULTILINE)
+
+
+def test_make_demo_takes_the_results_folder_from_the_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text('experiment: mine\nresults: "results/mine"  # here\n')
+    commands = make("-n", "demo", f"CONFIG={config}")
+    assert f"--configfile {config} --cores" in commands
+    assert "--report results/mine/report.html" in commands
+    assert "--configfile" not in make("-n", "demo")
