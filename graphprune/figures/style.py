@@ -1,0 +1,181 @@
+"""What all figures share: sizes, one colour and marker per method, saving.
+
+Colours are from Okabe and Ito's palette (distinct under the common colour blindnesses); a method is
+told apart by its marker as well, so that the figures survive black-and-white print. Figures are
+built without pyplot: nothing global changes, no display is needed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from graphprune.errors import UserError, one_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import ArrayLike
+
+P = ParamSpec("P")
+
+DPI = 200
+WIDTH = 7.0  # inches, a text width
+
+BLUE, SKY, GREEN, ORANGE = "#0072B2", "#56B4E9", "#009E73", "#E69F00"
+VERMILLION, PURPLE, GREY, DARK = "#D55E00", "#CC79A7", "#767676", "#222222"
+
+_STYLE: Mapping[Any, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "figure.titlesize": 10,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E5E5E5",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 5,
+    "svg.hashsalt": "graphprune",
+}
+
+_METADATA: Mapping[str, Any] = {
+    "png": {"Software": None},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+}
+
+
+class Look(NamedTuple):
+    """How a method appears in every figure."""
+
+    colour: str
+    marker: str
+    label: str
+
+
+KNOWN = {
+    "magnitude": Look(BLUE, "o", "Magnitude (global)"),
+    "magnitude_layer": Look(SKY, "s", "Magnitude (per layer)"),
+    "random": Look(GREY, "X", "Random"),
+    "curvature": Look(VERMILLION, "D", "Neural curvature"),
+    "rgp": Look(GREEN, "^", "Regular graph (RGP)"),
+    "probmask": Look(PURPLE, "v", "ProbMask"),
+}
+_FREE = (
+    (ORANGE, "P"),
+    ("#332288", "*"),
+    ("#882255", "<"),
+    ("#999933", ">"),
+    ("#44AA99", "h"),
+    ("#AA4499", "p"),
+    ("#661100", "d"),
+)
+
+
+def looks(methods: Iterable[str]) -> dict[str, Look]:
+    """The look of each method: known ones first, in a fixed order, then the others by name.
+
+    Another name takes the next free colour in alphabetical order (beginning again after seven).
+
+    >>> list(looks(["mine", "rgp", "magnitude"]))
+    ['magnitude', 'rgp', 'mine']
+    """
+    names = set(methods)
+    found = {name: look for name, look in KNOWN.items() if name in names}
+    for index, name in enumerate(sorted(names - set(KNOWN))):
+        colour, marker = _FREE[index % len(_FREE)]
+        found[name] = Look(colour, marker, name)
+    return found
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Run ``draw`` with the figures' settings, leaving the caller's as they are."""
+
+    @wraps(draw)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            mpl.rcParams.update(_STYLE)
+            return draw(*args, **kwargs)
+
+    return inner
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of ``width`` × ``height`` inches."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(
+    figure: Figure, path: str | Path, formats: Sequence[str] = ("png", "svg")
+) -> tuple[Path, ...]:
+    """Write ``figure`` as PNG (200 dpi) and SVG, each atomically; returns the paths.
+
+    path: with or without a suffix, which is replaced. formats: some of "png", "svg", "pdf".
+    The same figure gives the same bytes.
+    """
+    if unknown := [name for name in formats if name not in _METADATA]:
+        raise one_of("figure format", unknown[0], _METADATA)
+    stem = Path(path)
+    stem = stem.with_suffix("") if stem.suffix in (".png", ".svg", ".pdf") else stem
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    written = []
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        for name in formats:
+            target = stem.parent / f"{stem.name}.{name}"
+            draft = target.with_name(f".{target.name}.{os.getpid()}")
+            try:
+                figure.savefig(draft, format=name, dpi=DPI, metadata=_METADATA[name])
+                os.replace(draft, target)
+            finally:
+                draft.unlink(missing_ok=True)
+            written.append(target)
+    return tuple(written)
+
+
+def require(table: pd.DataFrame, columns: Iterable[str], what: str) -> None:
+    """UserError unless ``table`` has all ``columns`` and at least one row."""
+    if missing := [column for column in columns if column not in table.columns]:
+        raise UserError(f"{what}: the table lacks the column {missing[0]!r}")
+    if table.empty:
+        raise UserError(f"{what}: the table is empty; at least one row is needed")
+
+
+def interval(values: ArrayLike) -> tuple[float, float]:
+    """Mean of ``values`` and half the width of its 95 % confidence interval (Student's t).
+
+    mean ± t(0.975, n−1)·s/√n, s the sample standard deviation; NaN values are left out. The half
+    width is NaN for fewer than two values: one run says nothing about the spread.
+
+    >>> interval([0.0, 1.0, 2.0])
+    (1.0, 2.484...)
+    """
+    from scipy.special import stdtrit
+
+    numbers = np.asarray(values, dtype=np.float64)
+    numbers = numbers[~np.isnan(numbers)]
+    n = numbers.size
+    if n == 0:
+        return float("nan"), float("nan")
+    if n == 1:
+        return float(numbers[0]), float("nan")
+    error = numbers.std(ddof=1) / np.sqrt(n)
+    return float(numbers.mean()), float(stdtrit(n - 1, 0.975) * error)
