@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from graphprune.errors import UserError
+from graphprune.masks import prunable
 from graphprune.neural_graph import operations
 from graphprune.neural_graph.operations import Branch
 from graphprune.neural_graph.settings import (
@@ -67,8 +68,7 @@ class Assembly:
         self._prefix = prefix
         self._fold = fold_batchnorm
         self._values: dict[fx.Node, Value] = {}
-        # the first name of a shared parameter, as named_parameters gives it
-        self._names = {id(p): name for name, p in model.named_parameters()}
+        self._names = {id(weight): name for name, weight in prunable(model).items()}
         self._handlers: dict[Kind, Callable[[fx.Node], Value]] = {
             "linear": self._linear,
             "convolution": self._convolution,
@@ -237,7 +237,7 @@ class Assembly:
 
     def _weight(self, node: fx.Node, parameter: Tensor) -> tuple[Floats, str]:
         name = self._names.get(id(parameter))
-        if name is None:
+        if name is None or not isinstance(parameter, nn.Parameter):
             raise UserError(f"weight of {self._where(node)} is no plain parameter of the model")
         weight = parameter.detach().cpu().to(torch.float64).numpy()
         if not np.isfinite(weight).all():

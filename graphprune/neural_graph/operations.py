@@ -174,8 +174,8 @@ def average_weights(
 
 
 def _outer(sizes: list[Ints]) -> Ints:
-    product: Ints = reduce(np.multiply.outer, sizes)
-    return product.ravel()
+    product: Ints = reduce(np.multiply.outer, sizes).ravel()
+    return product
 
 
 def _product(axes: list[Ints], extents: list[Sequence[int]]) -> Ints:

@@ -1,0 +1,267 @@
+"""Neural curvature the plain way: one transport problem an edge, solved with POT.
+
+Slow and short on purpose: it follows the definition (``curvature.definitions``) word by word and is
+what every faster solver is tested against. It writes the graph out edge by edge, so it is for
+networks of up to some hundred thousand edges.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from graphprune.curvature.definitions import (
+    ALPHA,
+    NO_EDGE,
+    check_alpha,
+    check_values,
+    inactive,
+    measure,
+    supremum,
+)
+from graphprune.neural_graph.edges import endpoints, offsets, weights, write_out
+from graphprune.neural_graph.structure import Connection, Floats, Ints, NeuralGraph
+
+MAX_PIVOTS = 10_000_000
+
+
+def edge_curvatures(
+    graph: NeuralGraph,
+    values: Sequence[Floats],
+    alpha: float = ALPHA,
+    *,
+    closed_form: bool = True,
+) -> list[Floats]:
+    """κ of every edge that belongs to a parameter, for one example.
+
+    κ(u, v) = (1 − W₁(μ_u, ν_v) / ℓ(u, v)) / (1 − α), W₁ with shortest directed paths as cost; 2 or
+    1 where u or v is a hidden vertex that the example leaves at 0.
+
+    Parameters
+    ----------
+    graph : neural graph.
+    values : vertex values in [0, 1] of that example, one array ``(layer.size,)`` a layer.
+    alpha : idleness, 0 ≤ α < 1.
+    closed_form : sum up instead of solving where μ_u or ν_v is a single mass (edges of the input
+        and the output, vertices without active neighbours); the result is the same.
+
+    Returns
+    -------
+    For each connection float64 ``(groups, cout, cin, len(pairs))``: NaN where the weight is 0, and
+    everywhere in a connection without a parameter.
+
+    Raises
+    ------
+    UserError : α or values out of range. RuntimeError : POT reports anything but an optimum.
+
+    Paper: arXiv 2601.16366.
+    """
+    check_alpha(alpha)
+    check_values(graph, [array[None, :] for array in values])
+    written = _Written(graph)
+    return [
+        written.curvatures(connection, values, alpha, closed_form)
+        for connection in graph.connections
+    ]
+
+
+def parameter_curvatures(
+    graph: NeuralGraph, values: Sequence[Floats], alpha: float = ALPHA
+) -> dict[str, Floats]:
+    """κ_min of every weight: the least κ over the positions that share it and over the examples.
+
+    Parameters
+    ----------
+    values : vertex values in [0, 1], one array ``(examples, layer.size)`` a layer.
+
+    Returns
+    -------
+    float64 of each parameter's shape by its name; +∞ for a weight that makes no edge because it is
+    0 or because it never meets anything but padding.
+
+    >>> kappa = parameter_curvatures(traced.graph, values(traced, inputs))
+    """
+    check_alpha(alpha)
+    count = check_values(graph, list(values))
+    written = _Written(graph)
+    least: dict[str, Floats] = {}
+    for connection in graph.connections:
+        if connection.parameter is None:
+            continue
+        kappa = np.full(connection.weight.shape, NO_EDGE)
+        for example in range(count):
+            own = written.curvatures(connection, [array[example] for array in values], alpha, True)
+            lower_by_tap(kappa, own, connection.pairs[:, 2])
+        kappa = kappa.reshape(connection.parameter_shape)
+        known = least.get(connection.parameter, kappa)
+        least[connection.parameter] = np.minimum(known, kappa)
+    return least
+
+
+def lower_by_tap(least: Floats, kappa: Floats, taps: Ints) -> None:
+    """Lower ``least``, ``(groups, cout, cin, taps)``, to the ``kappa`` of the pairs of each tap."""
+    for tap in np.unique(taps):
+        here = np.fmin.reduce(kappa[..., taps == tap], axis=-1)
+        least[..., tap] = np.fmin(least[..., tap], here)
+
+
+def transport_cost(a: Floats, b: Floats, cost: Floats) -> float:
+    """min ⟨P, cost⟩ over plans P ≥ 0 with row sums ``a`` and column sums ``b``, by POT.
+
+    a: ``(n,)``, b: ``(m,)``, of equal sum; cost: ``(n, m)``, of any sign.
+
+    Raises RuntimeError on any warning of the solver: POT reports even an answer it knows to be
+    wrong as no more than that.
+    """
+    ot = _pot()
+    shift = min(float(cost.min()), 0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            found = ot.emd2(a, b, np.ascontiguousarray(cost - shift), numItermax=MAX_PIVOTS)
+        except Warning as warning:
+            raise RuntimeError(f"optimal transport failed: {warning}") from warning
+    return float(found) + shift * float(a.sum())
+
+
+def _pot() -> Any:
+    # POT looks for every array library at import; it needs none here and each costs start-up time
+    for library in ("PYTORCH", "JAX", "CUPY", "TENSORFLOW"):
+        os.environ.setdefault(f"POT_BACKEND_DISABLE_{library}", "1")
+    import ot
+
+    return ot
+
+
+@dataclass(frozen=True)
+class _Ends:
+    """Where the edges of one connection lead: distances among all vertices a problem may need.
+
+    rows, columns: for a vertex its row or column in ``distance``, −1 where it has none.
+    """
+
+    rows: Ints
+    columns: Ints
+    distance: Floats
+
+
+class _Written:
+    """A graph written out, with neighbours and distances."""
+
+    def __init__(self, graph: NeuralGraph) -> None:
+        self.graph = graph
+        self.first = offsets(graph)
+
+    @cached_property
+    def _lengths(self) -> Any:
+        """scipy CSR ``(vertices, vertices)`` of edge lengths, the shorter of parallel edges."""
+        from scipy.sparse import csr_array
+
+        edges = write_out(self.graph)
+        order = np.lexsort((edges.length, edges.target, edges.source))
+        source, target, length = edges.source[order], edges.target[order], edges.length[order]
+        shortest = np.ones(len(order), dtype=bool)
+        shortest[1:] = (source[1:] != source[:-1]) | (target[1:] != target[:-1])
+        size = int(self.first[-1])
+        entries = (length[shortest], (source[shortest], target[shortest]))
+        return csr_array(entries, shape=(size, size))
+
+    @cached_property
+    def _reversed(self) -> Any:
+        return self._lengths.T.tocsr()
+
+    def _neighbours(self, matrix: Any, vertex: int) -> Ints:
+        return np.asarray(matrix.indices[matrix.indptr[vertex] : matrix.indptr[vertex + 1]])
+
+    def _vertices(self, layers: set[int]) -> Ints:
+        ranges = [np.arange(self.first[i], self.first[i + 1]) for i in sorted(layers)]
+        return np.concatenate(ranges)
+
+    def _ends(self, connection: Connection) -> _Ends:
+        """Distances from u and its in-neighbours to v and its out-neighbours, for all u, v."""
+        from scipy.sparse.csgraph import dijkstra
+
+        before = {c.source for c in self.graph.incoming(connection.source)} | {connection.source}
+        after = {c.target for c in self.graph.outgoing(connection.target)} | {connection.target}
+        starts, stops = self._vertices(before), self._vertices(after)
+        # layers are in topological order: no path leaves this range of them and comes back
+        low, high = int(starts[0]), int(stops[-1]) + 1
+        window = self._lengths[low:high, low:high]
+        distance = np.concatenate(
+            [
+                dijkstra(window, indices=part - low)[:, stops - low]
+                for part in np.array_split(starts, -(-len(starts) // 256))
+            ]
+        )
+        rows, columns = np.full((2, int(self.first[-1])), -1)
+        rows[starts] = np.arange(len(starts))
+        columns[stops] = np.arange(len(stops))
+        return _Ends(rows, columns, distance)
+
+    def curvatures(
+        self, connection: Connection, values: Sequence[Floats], alpha: float, closed_form: bool
+    ) -> Floats:
+        graph = self.graph
+        weight = weights(connection)
+        kappa = np.full(weight.shape, np.nan)
+        if connection.parameter is None:
+            return kappa
+        exists = weight != 0
+        kappa[exists] = supremum(graph, connection)
+        source, target = endpoints(graph, connection)
+        live = exists.copy()
+        live &= ~inactive(graph, connection.source, values[connection.source])[source]
+        live &= ~inactive(graph, connection.target, values[connection.target])[target]
+        problems = _Problems(self, np.concatenate(values), alpha, self._ends(connection))
+        u = source[live] + self.first[connection.source]
+        v = target[live] + self.first[connection.target]
+        costs = np.fromiter(problems.solve(u, v, closed_form), np.float64, len(u))
+        kappa[live] = (1.0 - costs * np.abs(weight[live])) / (1.0 - alpha)
+        return kappa
+
+
+class _Problems:
+    """The transport problems of the edges of one connection for one example."""
+
+    def __init__(self, written: _Written, values: Floats, alpha: float, ends: _Ends) -> None:
+        self._written = written
+        self._values = values
+        self._alpha = alpha
+        self._ends = ends
+        self._known: dict[tuple[str, int], tuple[Ints, Floats]] = {}
+
+    def solve(self, u: Ints, v: Ints, closed_form: bool) -> Iterator[float]:
+        """W₁(μ_u, ν_v) of each edge in turn."""
+        for tail, head in zip(u.tolist(), v.tolist(), strict=True):
+            sources, mu = self._measure("in", tail)
+            targets, nu = self._measure("out", head)
+            cost = self._ends.distance[self._ends.rows[sources, None], self._ends.columns[targets]]
+            if closed_form and (len(mu) == 1 or len(nu) == 1):
+                yield float(mu @ cost @ nu)
+            else:
+                yield transport_cost(mu, nu, cost)
+
+    def _measure(self, side: str, vertex: int) -> tuple[Ints, Floats]:
+        """Support and masses of μ (side "in") or ν ("out") at a vertex."""
+        if (side, vertex) not in self._known:
+            self._known[side, vertex] = self._compute(side, vertex)
+        return self._known[side, vertex]
+
+    def _compute(self, side: str, vertex: int) -> tuple[Ints, Floats]:
+        written = self._written
+        matrix = written._reversed if side == "in" else written._lengths
+        neighbours = written._neighbours(matrix, vertex)
+        share = measure(self._values[neighbours])
+        neighbours, share = neighbours[share > 0], share[share > 0]
+        if len(neighbours) == 0:
+            return np.array([vertex]), np.ones(1)
+        if self._alpha == 0.0:
+            return neighbours, share
+        masses = np.append((1.0 - self._alpha) * share, self._alpha)
+        return np.append(neighbours, vertex), masses
