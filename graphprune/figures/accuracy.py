@@ -130,7 +130,8 @@ def _ratio_axis(ax: Axes, reached: Floats, wanted: Floats) -> None:
 def scoring_cost(units: pd.DataFrame) -> Figure:
     """Wall time of each method's score, a panel per network: a point per seed, the mean as a bar.
 
-    units: columns dataset, model, seed, regime, method, seconds_score.
+    units: columns dataset, model, seed, regime, method, seconds_score (above 0, in seconds; the
+    mean over a seed's ratios is shown).
     """
     require(
         units, ["dataset", "model", "seed", "regime", "method", "seconds_score"], "cost figure"

@@ -98,7 +98,7 @@ def _histogram(
         (live[live < 0], VERMILLION, "negative"),
         (live[live >= 0], BLUE, "zero or positive"),
     ):
-        ax.hist(values, bins=edges.tolist(), color=colour, label=label)
+        ax.hist(values, edges.tolist(), histtype="stepfilled", color=colour, label=label)
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set_yscale("log")
     negative, inactive = np.mean(live < 0) if live.size else 0.0, 1 - live.size / total

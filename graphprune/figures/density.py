@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -96,7 +97,7 @@ def _bracket(ax: Axes, rows: list[tuple[str, float]], shown: dict[str, Look]) ->
     for method, look in shown.items():
         first, count = methods.index(method), methods.count(method)
         ax.annotate(
-            look.label.replace(" (", "\n("), (0, first + count / 2), xytext=(-36, 0),
+            textwrap.fill(look.label, 16), (0, first + count / 2), xytext=(-36, 0),
             xycoords=("axes fraction", "data"), textcoords="offset points", ha="right",
             va="center", fontsize=8,
             bbox={"boxstyle": "round,pad=0.35", "fc": "white", "ec": look.colour, "lw": 2},
