@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from graphprune.errors import UserError
+from graphprune.statistics import interval
 
 COLUMNS = [
     "dataset",
@@ -56,3 +59,55 @@ def tables(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
         pd.DataFrame(units, columns=COLUMNS).sort_values(order, ignore_index=True),
         pd.DataFrame(layers).sort_values(order, ignore_index=True, kind="stable"),
     )
+
+
+def summary(units: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy after fine-tuning over the seeds, a row per network, method and ratio asked for.
+
+    Columns: dataset, model, method, compression, achieved (mean compression ratio reached), seeds
+    (how many), accuracy and half_width (mean and half the 95 % interval, in percent; the latter
+    NaN for a single seed).
+    """
+    rows = []
+    for key, group in units.groupby(["dataset", "model", "method", "compression"], sort=False):
+        mean, half = interval(100 * group["accuracy_finetuned"])
+        achieved = (group["params_total"] / group["params_kept"]).mean()
+        rows.append([*key, achieved, len(group), mean, half])
+    columns = ["dataset", "model", "method", "compression", "achieved", "seeds"]
+    return pd.DataFrame(rows, columns=[*columns, "accuracy", "half_width"])
+
+
+def summary_page(units: pd.DataFrame) -> str:
+    """The summary as one HTML page: a table per network, methods by compression ratio."""
+    table = summary(units)
+    parts = []
+    for (dataset, model), mine in table.groupby(["dataset", "model"], sort=False):
+        cells = mine.assign(text=[_cell(row) for row in mine.itertuples()])
+        grid = cells.pivot_table(
+            index="method", columns="compression", values="text", aggfunc="first", sort=False
+        )
+        grid.columns = [f"compression {ratio:g}" for ratio in grid.columns]
+        dense = units[(units.dataset == dataset) & (units.model == model)]
+        mean, half = interval(100 * dense.drop_duplicates("seed")["accuracy_dense"])
+        heading = html.escape(f"{dataset} · {model}: dense {_percent(mean, half)}")
+        parts.append(f"<h2>{heading}</h2>{grid.to_html(index_names=False, border=0)}")
+    return _PAGE.format(body="".join(parts))
+
+
+_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Summary</title><style>
+body {{ font: 15px/1.5 sans-serif; margin: 2em auto; max-width: 60em; color: #222 }}
+table {{ border-collapse: collapse }} th, td {{ padding: .3em .8em; text-align: right }}
+tbody tr {{ border-top: 1px solid #ddd }} tbody th {{ text-align: left }} h2 {{ font-size: 1.1em }}
+</style></head><body><h1>Test accuracy after fine-tuning</h1>
+<p>Mean over the seeds ± half the 95 % interval, in percent. Where the compression that was reached
+differs from the one asked for by more than 2 %, it is given in brackets.</p>{body}</body></html>
+"""
+
+
+def _percent(mean: float, half: float) -> str:
+    return f"{mean:.1f}" if pd.isna(half) else f"{mean:.1f} ± {half:.1f}"
+
+
+def _cell(row: Any) -> str:
+    off = abs(row.achieved / row.compression - 1) > 0.02
+    return _percent(row.accuracy, row.half_width) + (f" (×{row.achieved:.1f})" if off else "")

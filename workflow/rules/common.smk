@@ -30,7 +30,9 @@ config = checked(config)
 RESULTS = config["results"]
 DATA = f"{RESULTS}/data/{{dataset}}.safetensors"
 # another MLflow store means recording again; a digest, for a URI may hold a password
-STORE = hashlib.sha256(os.environ.get("MLFLOW_TRACKING_URI", "").encode()).hexdigest()[:16]
+STORE = hashlib.sha256(os.environ.get("MLFLOW_TRACKING_URI", "").encode()).hexdigest()[
+    :16
+]
 # one trained network
 RUN = f"{RESULTS}/{{dataset}}/{{model}}/seed{{seed}}"
 CHECKPOINT = f"{RUN}/dense/checkpoint.safetensors"

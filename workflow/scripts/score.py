@@ -5,13 +5,12 @@ from job import job
 with job(snakemake) as log:
     import time
 
-    from graphprune import checkpoints, data, methods, networks, results
+    from graphprune import activations, data, methods, networks, results
 
     model, identity = networks.load(snakemake.input.checkpoint)
     inputs = targets = None
     if calibration := snakemake.input.get("calibration"):
-        examples, _ = checkpoints.load(calibration, "activations")
-        inputs, targets = examples["inputs"], examples["labels"]
+        inputs, targets = activations.read(calibration)
     elif prepared := snakemake.input.get("data"):
         split = data.read(prepared).train
         inputs, targets = split.images, split.labels

@@ -1,0 +1,156 @@
+def drawn(name, caption, **labels):
+    """A figure as PNG, shown in the report, and as SVG beside it."""
+    group = labels.pop("group")
+    caption = f"../report/{caption}.rst"
+    png = f"{RESULTS}/figures/{name}.png"
+    shown = report(
+        png, caption=caption, category="Figures", subcategory=group, labels=labels
+    )
+    return [shown, f"{RESULTS}/figures/{name}.svg"]
+
+
+FIRST_SEED = config["seeds"][0]
+NETWORK = "{dataset}-{model}"
+
+
+rule figure_comparison:
+    input:
+        units=rules.compare.output.parquet,
+    output:
+        pruned=drawn(
+            "accuracy_pruned",
+            "accuracy_pruned",
+            group="Comparison",
+            figure="before fine-tuning",
+        ),
+        finetuned=drawn(
+            "accuracy_finetuned",
+            "accuracy_finetuned",
+            group="Comparison",
+            figure="after fine-tuning",
+        ),
+        cost=drawn("scoring_cost", "cost", group="Comparison", figure="time to score"),
+    log:
+        f"{RESULTS}/logs/figure_comparison.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_comparison.tsv"
+    conda:
+        "../../envs/graphprune.yaml"
+    script:
+        "../scripts/figure_comparison.py"
+
+
+rule figure_density:
+    input:
+        layers=rules.compare.output.layers,
+    output:
+        drawn(
+            f"density-{NETWORK}",
+            "density",
+            group="{dataset} {model}",
+            figure="density of the layers",
+        ),
+    log:
+        f"{RESULTS}/logs/figure_density/{NETWORK}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_density/{NETWORK}.tsv"
+    conda:
+        "../../envs/graphprune.yaml"
+    script:
+        "../scripts/figure_density.py"
+
+
+rule figure_curvature:
+    input:
+        scores=expand(
+            f"{RUN}/{{method}}/scores.safetensors", seed=FIRST_SEED, allow_missing=True
+        ),
+        removal=expand(
+            f"{RUN}/{{method}}/removal.csv", seed=config["seeds"], allow_missing=True
+        ),
+    output:
+        histogram=drawn(
+            f"histogram-{{method}}-{NETWORK}",
+            "curvature",
+            group="{dataset} {model}",
+            figure="histogram of {method}",
+        ),
+        removal=drawn(
+            f"removal-{{method}}-{NETWORK}",
+            "removal",
+            group="{dataset} {model}",
+            figure="removal by {method}",
+        ),
+    log:
+        f"{RESULTS}/logs/figure_curvature/{{method}}-{NETWORK}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_curvature/{{method}}-{NETWORK}.tsv"
+    conda:
+        "../../envs/graphprune.yaml"
+    script:
+        "../scripts/figure_curvature.py"
+
+
+rule figure_regular_graph:
+    input:
+        scores=expand(
+            f"{UNIT}/scores.safetensors",
+            seed=FIRST_SEED,
+            compression=COMPRESSIONS[len(COMPRESSIONS) // 2],
+            allow_missing=True,
+        ),
+    output:
+        drawn(
+            f"graph-{{method}}-{NETWORK}",
+            "rgp",
+            group="{dataset} {model}",
+            figure="graph of {method}",
+        ),
+    log:
+        f"{RESULTS}/logs/figure_regular_graph/{{method}}-{NETWORK}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_regular_graph/{{method}}-{NETWORK}.tsv"
+    conda:
+        "../../envs/graphprune.yaml"
+    params:
+        method=method_of,
+        seed=FIRST_SEED,
+    script:
+        "../scripts/figure_regular_graph.py"
+
+
+rule figure_neural_graph:
+    input:
+        graph=expand(rules.graph.output.graph, seed=FIRST_SEED, allow_missing=True),
+    output:
+        drawn(
+            f"neural_graph-{NETWORK}",
+            "neural_graph",
+            group="{dataset} {model}",
+            figure="neural graph",
+        ),
+    log:
+        f"{RESULTS}/logs/figure_neural_graph/{NETWORK}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_neural_graph/{NETWORK}.tsv"
+    conda:
+        "../../envs/graphprune.yaml"
+    script:
+        "../scripts/figure_neural_graph.py"
+
+
+def of_each_network(pattern, **wildcards):
+    return [
+        path
+        for dataset, model in NETWORKS
+        for path in expand(pattern, dataset=dataset, model=model, **wildcards)
+    ]
+
+
+FIGURES = [
+    *rules.figure_comparison.output,
+    *of_each_network(rules.figure_density.output),
+    *of_each_network(rules.figure_neural_graph.output),
+    *of_each_network(rules.figure_curvature.output, method=CURVATURE),
+    *of_each_network(rules.figure_regular_graph.output, method=REGULAR),
+]

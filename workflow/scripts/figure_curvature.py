@@ -1,0 +1,16 @@
+"""Draw the histogram of the weights' curvature and NC's removal curves."""
+
+from job import job
+
+with job(snakemake) as log:
+    import pandas as pd
+
+    from graphprune import figures, results
+
+    title = "{dataset} · {model}".format(**dict(snakemake.wildcards.items()))
+    scores = results.load(snakemake.input.scores[0]).result.scores
+    curvature = {name: -score[score.isfinite()].numpy() for name, score in scores.items()}
+    histogram = figures.curvature_histogram(curvature, title)
+    figures.save(histogram, snakemake.output.histogram[0])
+    table = pd.concat(map(pd.read_csv, snakemake.input.removal))
+    figures.save(figures.removal_curves(table, title), snakemake.output.removal[0])

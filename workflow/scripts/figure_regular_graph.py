@@ -1,0 +1,16 @@
+"""Draw the regular graph that covers most weights, and its adjacency matrix."""
+
+from job import job
+
+with job(snakemake) as log:
+    from graphprune import figures, methods, results
+
+    found = results.load(snakemake.input.scores[0]).result.report
+    method = methods.build(
+        snakemake.params.method["name"],
+        **snakemake.params.method["options"],
+        seed=snakemake.params.seed,
+    )
+    graph = method.graph(int(found["nodes"]), int(found["degree"]))
+    title = "{dataset} · {model}".format(**dict(snakemake.wildcards.items()))
+    figures.save(figures.regular_graph(graph, title), snakemake.output[0])
