@@ -1,0 +1,72 @@
+"""ProbMask: keep probabilities learned together with the weights, under one global budget."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from graphprune.errors import UserError
+from graphprune.methods.base import Method, Result
+from graphprune.probmask.settings import PAPER, Settings
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+logger = logging.getLogger(__name__)
+
+__all__ = ["PAPER", "ProbMask"]
+
+
+@dataclass(frozen=True)
+class ProbMask(Settings, Method):
+    """importance = the keep probability s of a weight, trained for one target sparsity.
+
+    min over s and w of the expected loss under masks ~ Bernoulli(s), subject to
+    Σs ≤ (1 − sparsity)·N over all layers together. One training gives one target. The result
+    brings the weights trained along the way, to be pruned and fine-tuned in place of the dense
+    network's.
+
+    The hyperparameters are those of `graphprune.probmask.settings.Settings`; the defaults suit a
+    few thousand small images, ``ProbMask(sparsity=..., **PAPER)`` is the paper's own setting.
+
+    checkpoint: a file written after every epoch, which the training goes on from; empty for none.
+
+    Paper: Zhou et al., Effective Sparsification of Neural Networks with Global Sparsity
+    Constraint, CVPR 2021, arXiv 2105.01571.
+
+    >>> masks = prune(score(model, "probmask", images, labels, sparsity=0.9), 0.9)
+    """
+
+    name: ClassVar[str] = "probmask"
+    paper: ClassVar[str] = "arXiv 2105.01571"
+    per_sparsity: ClassVar[bool] = True
+    examples: ClassVar[str] = "training"
+    seeded: ClassVar[bool] = True
+
+    checkpoint: str = ""
+
+    def run(
+        self, model: nn.Module, inputs: Tensor | None = None, targets: Tensor | None = None
+    ) -> Result:
+        """Train on ``inputs`` ``(n, *input shape)`` and ``targets`` ``(n,)``; see the class.
+
+        Scores are float64: s where ``final`` is "topk", (best draw + s)/2 where it is "draws",
+        equal s ranked by |w|. The report is that of `graphprune.probmask.final.finish`.
+        """
+        from graphprune.probmask.final import finish
+        from graphprune.probmask.trainer import train
+
+        if inputs is None or targets is None:
+            raise UserError("probmask trains on examples; expected inputs and targets")
+        trained = train(model, inputs, targets, self, self.checkpoint or None, _log)
+        final = finish(trained, inputs, targets)
+        return Result(final.scores, final.weights, final.report)
+
+
+def _log(row: dict[str, float]) -> None:
+    logger.info(
+        "epoch %d: loss %.4f, accuracy %.4f, density %.4f, temperature %.3f, %.1f s",
+        *(row[key] for key in ("epoch", "loss", "accuracy_train", "density", "temperature")),
+        row["seconds"],
+    )
