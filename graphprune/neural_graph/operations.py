@@ -184,4 +184,5 @@ def _product(axes: list[Ints], extents: list[Sequence[int]]) -> Ints:
     for d in range(1, len(axes)):
         scale = np.array([extent[d] for extent in extents])
         rows = (rows[:, None, :] * scale + axes[d][None, :, :]).reshape(-1, len(extents))
-    return rows[np.lexsort((rows[:, 0], rows[:, 1]))].astype(np.int64)
+    ordered: Ints = rows[np.lexsort((rows[:, 0], rows[:, 1]))].astype(np.int64)
+    return ordered
