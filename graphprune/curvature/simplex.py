@@ -1,0 +1,340 @@
+"""Primal network simplex for transport problems, compiled with numba.
+
+A *base* problem moves p (n sources) to q (m sinks) at costs D. An edge u → v adds one source u and
+one sink v of equal mass (the idle mass of the two measures) and the arcs u→m, k→v, u→v; every
+basis of the base problem is a feasible basis of the edge's, so each edge starts from the base
+optimum and only pivots where u or v pays.
+
+Nodes are numbered 0…n−1 (sources), n…n+m−1 (sinks), n+m (u), n+m+1 (v), n+m+2 (root). The spanning
+tree hangs from an artificial root that nothing leaves, so an arc into it carries no flow. Trees are
+*strongly feasible* (every arc without flow points to the root) and the leaving arc is the last
+blocking one of the cycle, which excludes cycling (Cunningham 1976).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+# Rows of the integer tree array.
+PARENT, FIRST, NEXT, PREVIOUS, DEPTH = range(5)
+NONE = -1
+
+_FAST = {"nnan", "nsz", "reassoc", "contract", "arcp"}
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _link(tree, child, parent):
+    head = tree[FIRST, parent]
+    tree[PARENT, child] = parent
+    tree[NEXT, child] = head
+    tree[PREVIOUS, child] = NONE
+    if head != NONE:
+        tree[PREVIOUS, head] = child
+    tree[FIRST, parent] = child
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _unlink(tree, child):
+    before, after = tree[PREVIOUS, child], tree[NEXT, child]
+    if before == NONE:
+        tree[FIRST, tree[PARENT, child]] = after
+    else:
+        tree[NEXT, before] = after
+    if after != NONE:
+        tree[PREVIOUS, after] = before
+
+
+@njit(cache=True, nogil=True)
+def _shift(tree, potential, top, n, hub, change):
+    """Potentials of the subtree at ``top``: sources by ``change``, sinks by ``-change``; depths."""
+    node = top
+    while True:
+        tree[DEPTH, node] = tree[DEPTH, tree[PARENT, node]] + 1
+        if node < n or node == hub:
+            potential[node] += change
+        else:
+            potential[node] -= change
+        if tree[FIRST, node] != NONE:
+            node = tree[FIRST, node]
+            continue
+        while node != top and tree[NEXT, node] == NONE:
+            node = tree[PARENT, node]
+        if node == top:
+            return
+        node = tree[NEXT, node]
+
+
+@njit(cache=True, nogil=True)
+def pivot(tree, flow, potential, i, j, reduced, n, hub):
+    """Bring arc i → j of negative reduced cost into the tree; returns the flow it takes."""
+    a, b = i, j
+    while a != b:
+        if tree[DEPTH, a] > tree[DEPTH, b]:
+            a = tree[PARENT, a]
+        elif tree[DEPTH, b] > tree[DEPTH, a]:
+            b = tree[PARENT, b]
+        else:
+            a = tree[PARENT, a]
+            b = tree[PARENT, b]
+    apex = a
+    step, leaving, on_source_side = np.inf, NONE, True
+    node = i
+    while node != apex:
+        if (node < n or node == hub) and flow[node] < step:
+            step, leaving = flow[node], node
+        node = tree[PARENT, node]
+    node = j
+    while node != apex:
+        if not (node < n or node == hub) and flow[node] <= step:
+            step, leaving, on_source_side = flow[node], node, False
+        node = tree[PARENT, node]
+    if step > 0.0:
+        node = i
+        while node != apex:
+            flow[node] += -step if (node < n or node == hub) else step
+            node = tree[PARENT, node]
+        node = j
+        while node != apex:
+            flow[node] += step if (node < n or node == hub) else -step
+            node = tree[PARENT, node]
+    child, parent = (i, j) if on_source_side else (j, i)
+    node, carried = child, step
+    while True:
+        old_parent, old_flow = tree[PARENT, node], flow[node]
+        _unlink(tree, node)
+        _link(tree, node, parent)
+        flow[node] = carried
+        if node == leaving:
+            break
+        parent, carried, node = node, old_flow, old_parent
+    _shift(tree, potential, child, n, hub, reduced if on_source_side else -reduced)
+    return step
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _row_minimum(row, g, m):
+    best = np.inf
+    for j in range(m):
+        best = min(best, row[j] - g[j])
+    return best
+
+
+@njit(cache=True, nogil=True)
+def _row_entry(row, g, m, bound):
+    for j in range(m):
+        if row[j] - g[j] <= bound:
+            return j
+    return NONE
+
+
+@njit(cache=True, nogil=True)
+def empty_tree(tree, nodes):
+    """``nodes`` nodes, the last of them the root, nothing attached."""
+    tree[PARENT, :nodes] = NONE
+    tree[FIRST, :nodes] = NONE
+    tree[NEXT, :nodes] = NONE
+    tree[PREVIOUS, :nodes] = NONE
+    tree[DEPTH, :nodes] = 0
+
+
+@njit(cache=True, nogil=True)
+def hang(tree, n, m, parents):
+    """The tree with the given ``parents`` of the n + m base nodes (NONE: child of the root)."""
+    root = n + m + 2
+    empty_tree(tree, root + 1)
+    for node in range(n + m):
+        _link(tree, node, parents[node] if parents[node] != NONE else root)
+    node = tree[FIRST, root]
+    while node != NONE:
+        tree[DEPTH, node] = tree[DEPTH, tree[PARENT, node]] + 1
+        if tree[FIRST, node] != NONE:
+            node = tree[FIRST, node]
+            continue
+        while node != root and tree[NEXT, node] == NONE:
+            node = tree[PARENT, node]
+        node = tree[NEXT, node] if node != root else NONE
+
+
+@njit(cache=True, nogil=True)
+def _greedy(D, n, m, p, q):
+    """A feasible forest as arcs (source, sink, flow > 0): sources fill the cheapest free sinks."""
+    need = q[:m].copy()
+    g = D[0, :m].copy()
+    for k in range(1, n):
+        for j in range(m):
+            g[j] = min(g[j], D[k, j])
+    sources = np.empty(n + 2 * m, np.int64)
+    sinks = np.empty(n + 2 * m, np.int64)
+    flows = np.empty(n + 2 * m)
+    arcs = 0
+    for k in range(n):
+        left = p[k]
+        while left > 0.0:
+            best, sink = np.inf, NONE
+            for j in range(m):
+                if need[j] > 0.0 and D[k, j] - g[j] < best:
+                    best, sink = D[k, j] - g[j], j
+            if sink == NONE:
+                break
+            moved = min(left, need[sink])
+            sources[arcs], sinks[arcs], flows[arcs] = k, sink, moved
+            arcs += 1
+            left -= moved
+            need[sink] -= moved
+    for j in range(m):
+        if need[j] == q[j]:  # rounding left nothing for it; its own mass is of rounding's size
+            best, source = np.inf, 0
+            for k in range(n):
+                if D[k, j] < best:
+                    best, source = D[k, j], k
+            sources[arcs], sinks[arcs], flows[arcs] = source, j, q[j]
+            arcs += 1
+    return sources[:arcs], sinks[:arcs], flows[:arcs]
+
+
+@njit(cache=True, nogil=True)
+def _root_forest(D, n, m, arcs, tree, flow, potential):
+    """Hang the forest of the arcs from the root, each part by one source; set potentials."""
+    sources, sinks, flows = arcs
+    root = n + m + 2
+    empty_tree(tree, root + 1)
+    head = np.full(n + m, NONE, np.int64)
+    after = np.full(2 * len(sources), NONE, np.int64)
+    for arc in range(len(sources)):
+        k, j = sources[arc], n + sinks[arc]
+        after[2 * arc], head[k] = head[k], 2 * arc
+        after[2 * arc + 1], head[j] = head[j], 2 * arc + 1
+    stack = np.empty(n + m, np.int64)
+    potential[root] = 0.0
+    for start in range(n):
+        if tree[PARENT, start] != NONE:
+            continue
+        _link(tree, start, root)
+        tree[DEPTH, start] = 1
+        flow[start] = 0.0
+        potential[start] = 0.0
+        stack[0], size = start, 1
+        while size > 0:
+            size -= 1
+            node = stack[size]
+            half = head[node]
+            while half != NONE:
+                arc = half >> 1
+                k, j = sources[arc], sinks[arc]
+                other = n + j if node == k else k
+                if other != tree[PARENT, node]:
+                    _link(tree, other, node)
+                    tree[DEPTH, other] = tree[DEPTH, node] + 1
+                    flow[other] = flows[arc]
+                    potential[other] = D[k, j] - potential[node]
+                    stack[size] = other
+                    size += 1
+                half = after[half]
+
+
+@njit(cache=True, nogil=True)
+def solve_base(D, n, m, p, q, tree, flow, potential, tolerance):
+    """Optimal transport of p to q at costs D; fills the tree, its flows and potentials.
+
+    D: ``(n, m)``; p, q: positive masses of equal sum. Returns (cost, number of pivots); on return
+    ``D[k, j] - potential[k] - potential[n + j] >= -tolerance`` for every arc.
+    """
+    _root_forest(D, n, m, _greedy(D, n, m, p, q), tree, flow, potential)
+    pivots, clean, k = 0, 0, 0
+    g = potential[n : n + m]
+    while clean < n:
+        least = _row_minimum(D[k], g, m)
+        if least - potential[k] < -tolerance:
+            j = _row_entry(D[k], g, m, least)
+            pivot(tree, flow, potential, k, n + j, least - potential[k], n, n + m)
+            pivots += 1
+            clean = 0
+        else:
+            clean += 1
+            k = k + 1 if k + 1 < n else 0
+    return base_cost(D, n, m, tree, flow), pivots
+
+
+@njit(cache=True, nogil=True)
+def base_cost(D, n, m, tree, flow):
+    """Cost of the tree's flow."""
+    cost = 0.0
+    for k in range(n):
+        if flow[k] > 0.0:
+            cost += flow[k] * D[k, tree[PARENT, k] - n]
+    for j in range(m):
+        cost += flow[n + j] * D[tree[PARENT, n + j], j]
+    return cost
+
+
+@njit(cache=True, nogil=True)
+def solve_edge(D, n, m, to_v, from_u, direct, idle, start, tree, flow, potential, tolerance):
+    """The bordered problem of one edge, from a base optimum.
+
+    to_v: d(k, v) ``(n,)``; from_u: d(u, m) ``(m,)``; direct: d(u, v); idle: mass of u and of v
+    relative to that of p; start: first potential of u. ``tree``, ``flow``, ``potential`` hold the
+    base optimum and are overwritten. Returns (least cost − idle · direct, number of pivots).
+    """
+    u, v, root = n + m, n + m + 1, n + m + 2
+    _link(tree, u, root)
+    _link(tree, v, u)
+    tree[DEPTH, u], tree[DEPTH, v] = 1, 2
+    flow[u], flow[v] = 0.0, idle
+    potential[u], potential[v] = start, direct - start
+    pivots, clean, k = 0, 0, 0
+    f, g = potential[:n], potential[n : n + m]
+    while True:
+        least, i, j = _hub_entry(to_v, from_u, direct, f, g, potential[u], potential[v], n, m)
+        if least < -tolerance:
+            pivot(tree, flow, potential, i, j, least, n, u)
+            pivots += 1
+            clean = 0
+            continue
+        while clean < n:
+            least = _row_minimum(D[k], g, m)
+            if least - f[k] < -tolerance:
+                j = _row_entry(D[k], g, m, least)
+                pivot(tree, flow, potential, k, n + j, least - f[k], n, u)
+                pivots += 1
+                clean = 0
+                break
+            clean += 1
+            k = k + 1 if k + 1 < n else 0
+        if clean >= n:
+            break
+    return _edge_cost(D, n, m, to_v, from_u, direct, tree, flow), pivots
+
+
+@njit(cache=True, nogil=True)
+def _hub_entry(to_v, from_u, direct, f, g, potential_u, potential_v, n, m):
+    """The arc from u or into v of least reduced cost."""
+    best, i, j = direct - potential_u - potential_v, n + m, n + m + 1
+    for sink in range(m):
+        reduced = from_u[sink] - potential_u - g[sink]
+        if reduced < best:
+            best, i, j = reduced, n + m, n + sink
+    for source in range(n):
+        reduced = to_v[source] - f[source] - potential_v
+        if reduced < best:
+            best, i, j = reduced, source, n + m + 1
+    return best, i, j
+
+
+@njit(cache=True, nogil=True)
+def _edge_cost(D, n, m, to_v, from_u, direct, tree, flow):
+    u, v = n + m, n + m + 1
+    cost = 0.0
+    for k in range(n):
+        if flow[k] > 0.0:
+            j = tree[PARENT, k]
+            cost += flow[k] * (to_v[k] - direct if j == v else D[k, j - n])
+    for j in range(m):
+        k = tree[PARENT, n + j]
+        cost += flow[n + j] * (from_u[j] if k == u else D[k, j])
+    # u's and v's own arcs: u may hang under a sink, v under a source.
+    if tree[PARENT, u] != v and flow[u] > 0.0:
+        cost += flow[u] * from_u[tree[PARENT, u] - n]
+    if tree[PARENT, v] != u:
+        cost += flow[v] * (to_v[tree[PARENT, v]] - direct)
+    return cost

@@ -1,0 +1,202 @@
+"""Supports of the measures p and q: which neighbours carry mass, and how much."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from graphprune.curvature.definitions import UNDERFLOW
+from graphprune.neural_graph.structure import Connection, Floats, Ints, NeuralGraph
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """In- or out-neighbours of the vertices of one layer.
+
+    Channels with the same neighbours at every position form a class: all channels of a dense
+    convolution, those of a group, a single one behind a pooling or an identity.
+
+    layers: the layers the neighbours lie in; their index here is their *slot*.
+    classes: ``(channels,)`` class of each channel.
+    start: ``(classes * positions + 1,)``; row ``class * positions + position`` is
+        ``start[row]:start[row + 1]`` of ``slot``, ``position`` and ``channel``, ascending.
+    """
+
+    layers: tuple[int, ...]
+    classes: Ints
+    start: Ints
+    slot: npt.NDArray[np.int32]
+    position: npt.NDArray[np.int32]
+    channel: npt.NDArray[np.int32]
+
+    @property
+    def count(self) -> int:
+        return int(self.classes.max()) + 1
+
+
+def neighbours(graph: NeuralGraph, layer: int, inward: bool) -> Neighbours:
+    """In-neighbours (``inward``) or out-neighbours of the vertices of ``layer``."""
+    connections = graph.incoming(layer) if inward else graph.outgoing(layer)
+    views = [_View(connection, inward) for connection in connections]
+    own = graph.layers[layer]
+    classes, representatives = _classes(views, own.channels)
+    layers = tuple(sorted({view.layer for view in views}))
+    found = [
+        _members(view, layers.index(view.layer), index, channel, own.positions)
+        for index, channel in enumerate(representatives)
+        for view in views
+        if view.offset <= channel < view.offset + view.own_channels
+    ]
+    rows = np.concatenate([np.empty((0, 4), np.int64), *found])
+    rows = rows[np.lexsort(rows.T[::-1])]
+    if len(views) > len(layers) and len(rows):  # two operations may join the same vertices
+        rows = rows[np.r_[True, (rows[1:] != rows[:-1]).any(axis=1)]]
+    start = np.searchsorted(rows[:, 0], np.arange(len(representatives) * own.positions + 1))
+    columns = [np.ascontiguousarray(rows[:, i], dtype=np.int32) for i in (1, 2, 3)]
+    return Neighbours(layers, classes, start, *columns)
+
+
+class _View:
+    """A connection seen from one end: own channels and positions against the others'."""
+
+    def __init__(self, connection: Connection, inward: bool) -> None:
+        exists = connection.weight != 0
+        columns = (1, 0, 2) if inward else (0, 1, 2)
+        self.pairs = connection.pairs[:, columns]
+        self.layer = connection.source if inward else connection.target
+        self.exists = exists if inward else exists.transpose(0, 2, 1, 3)
+        ends = connection.target_channel, connection.source_channel
+        self.offset, self.other = ends if inward else ends[::-1]
+        self.own_channels = self.exists.shape[0] * self.exists.shape[1]
+        self.dense = bool(exists.all())
+
+    def key(self, channel: int) -> tuple[int, bytes] | None:
+        """Equal for channels with the same neighbours; None outside the connection."""
+        local = channel - self.offset
+        if not 0 <= local < self.own_channels:
+            return None
+        group, row = divmod(local, self.exists.shape[1])
+        return group, b"" if self.dense else self.exists[group, row].tobytes()
+
+
+def _classes(views: list[_View], channels: int) -> tuple[Ints, list[int]]:
+    known: dict[tuple[tuple[int, bytes] | None, ...], int] = {}
+    representatives: list[int] = []
+    classes = np.empty(channels, np.int64)
+    for channel in range(channels):
+        key = tuple(view.key(channel) for view in views)
+        if key not in known:
+            known[key] = len(known)
+            representatives.append(channel)
+        classes[channel] = known[key]
+    return classes, representatives
+
+
+def _members(view: _View, slot: int, index: int, channel: int, positions: int) -> Ints:
+    """Rows (class and own position, slot, position, channel) of one class's neighbours."""
+    group, row = divmod(channel - view.offset, view.exists.shape[1])
+    exists = view.exists[group, row]  # (others, taps)
+    first = view.other + group * len(exists)
+    pair, other = np.nonzero(exists[:, view.pairs[:, 2]].T)
+    chosen = view.pairs[pair]
+    rows = np.empty((len(pair), 4), np.int64)
+    rows[:, 0] = index * positions + chosen[:, 0]
+    rows[:, 1] = slot
+    rows[:, 2] = chosen[:, 1]
+    rows[:, 3] = first + other
+    return rows
+
+
+@dataclass(frozen=True, eq=False)
+class Supports:
+    """p or q of every class and position for one or more examples, tiny masses left out.
+
+    start: ``(examples * rows + 1,)``; slot, position, channel, mass: the kept entries.
+    dropped: the greatest mass left out of one measure.
+    """
+
+    start: Ints
+    slot: npt.NDArray[np.int32]
+    position: npt.NDArray[np.int32]
+    channel: npt.NDArray[np.int32]
+    mass: Floats
+    dropped: float
+
+    @property
+    def largest(self) -> int:
+        return int(np.diff(self.start).max(initial=0))
+
+
+def supports(
+    around: Neighbours, graph: NeuralGraph, values: list[Floats], negligible: float
+) -> Supports:
+    """Masses of the active neighbours, without those that together weigh at most ``negligible``.
+
+    values: one ``(examples, size)`` a layer.
+    """
+    examples = len(values[0])
+    rows = len(around.start) - 1
+    kept, masses, counts = [], [], np.zeros((examples, rows), np.int64)
+    where = [graph.layers[layer].positions for layer in around.layers]
+    sizes = np.array([0, *[graph.layers[layer].size for layer in around.layers]])
+    offset = np.cumsum(sizes)[:-1] if where else np.zeros(0, np.int64)
+    slot = around.slot
+    vertex = np.zeros(0, np.int64)
+    if where:
+        vertex = offset[slot] + around.channel * np.array(where)[slot] + around.position
+    dropped = 0.0
+    for example in range(examples):
+        level = np.concatenate([np.zeros(0), *[values[layer][example] for layer in around.layers]])
+        keep = np.empty(len(vertex), np.int64)
+        mass = np.empty(len(vertex))
+        used, lost = _weigh(
+            level, vertex, around.start, negligible, UNDERFLOW, counts[example], keep, mass
+        )
+        dropped = max(dropped, lost)
+        kept.append(keep[:used].copy())
+        masses.append(mass[:used].copy())
+    chosen = np.concatenate(kept)
+    start = np.concatenate([[0], np.cumsum(counts.reshape(-1))])
+    return Supports(
+        start,
+        slot[chosen],
+        around.position[chosen],
+        around.channel[chosen],
+        np.concatenate(masses),
+        dropped,
+    )
+
+
+@njit(cache=True, nogil=True)
+def _weigh(level, vertex, start, negligible, underflow, counts, keep, mass):
+    used, lost = 0, 0.0
+    for row in range(len(start) - 1):
+        total, active = 0.0, 0
+        for entry in range(start[row], start[row + 1]):
+            a = level[vertex[entry]]
+            if a > 0.0:
+                active += 1
+                total += np.exp(-1.0 / (a * a))
+        if active == 0:
+            continue
+        uniform = total <= underflow
+        least = 0.0 if uniform else negligible * total / active
+        first, gone, left = used, 0.0, 0.0
+        for entry in range(start[row], start[row + 1]):
+            a = level[vertex[entry]]
+            if a > 0.0:
+                pull = 1.0 if uniform else np.exp(-1.0 / (a * a))
+                if pull > least:
+                    keep[used], mass[used] = entry, pull
+                    used += 1
+                    left += pull
+                else:
+                    gone += pull
+        for entry in range(first, used):
+            mass[entry] /= left
+        counts[row] = used - first
+        lost = max(lost, gone / (left + gone))
+    return used, lost
