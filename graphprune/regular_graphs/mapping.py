@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +11,9 @@ import torch
 from torch import nn
 
 from graphprune.errors import UserError
-from graphprune.masks import PRUNABLE, prunable
+from graphprune.masks import PRUNABLE, Masks, prunable
 from graphprune.regular_graphs.bounds import degrees
-
-if TYPE_CHECKING:
-    from graphprune.regular_graphs.measures import Adjacency
+from graphprune.regular_graphs.measures import Adjacency, degree_of
 
 Ints = npt.NDArray[np.int64]
 
@@ -127,6 +124,29 @@ def plan(
     choices = sorted({k / n for n in mapped for k in (*degrees(n), n)}, reverse=True)
     options = [_with_density(layers, density) for density in choices]
     return min(options, key=lambda option: abs(density_of(option) - (1.0 - sparsity)))
+
+
+def graph_masks(
+    model: nn.Module,
+    adjacency: Adjacency,
+    seed: int = 0,
+    dense_first: bool = True,
+    dense_last: bool = True,
+) -> Masks:
+    """Masks that map one given graph to every layer at least as wide as it has nodes.
+
+    Layers of which a width (of one convolution group) is smaller stay dense, as do the first
+    convolution and the last linear layer if so wished. Returns a mask for every prunable weight.
+    For experiments that compare graphs; the method ``rgp`` chooses graphs by density instead.
+    """
+    degree_of(adjacency)
+    masks: Masks = {}
+    for layer in _layers(model, len(adjacency), dense_first, dense_last):
+        if layer.nodes == len(adjacency):
+            masks[layer.parameter] = block_mask(adjacency, layer.shape, layer.groups, seed)
+        else:
+            masks[layer.parameter] = torch.ones(layer.shape, dtype=torch.bool)
+    return masks
 
 
 def density_of(layers: list[LayerPlan]) -> float:

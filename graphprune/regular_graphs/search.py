@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from graphprune.errors import UserError, one_of
-from graphprune.regular_graphs import kernels
+from graphprune.regular_graphs.annealing import anneal
 from graphprune.regular_graphs.bounds import check_degree, moore_levels
+from graphprune.regular_graphs.breadth_first import distance_sum_many
 from graphprune.regular_graphs.generation import (
     GENERATORS,
     circulant_neighbours,
@@ -22,9 +24,11 @@ from graphprune.regular_graphs.measures import Adjacency
 
 OBJECTIVES = ("min", "max")
 STARTS = ("symmetric", "random", "circulant")
-CHAINS = 4
+CHAINS = 8
+# sources left by the symmetries that reach the shortest paths in a given time (benchmarks/rgp.py)
+BEST_SOURCES = 7.0
 # temperatures at the start and the end of a chain, in path length per source
-HOT, COLD = 2.0, 0.05
+HOT, COLD = 0.6, 0.12
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def regular_graph(
     Simulated annealing over degree-preserving switches of two edges, each scored by a bit-parallel
     breadth-first search. By default the chains search among graphs with a cyclic symmetry, whose
     orders are divisors of n: a switch then moves whole edge orbits, the space is far smaller and
-    the ASPL follows from one vertex an orbit.
+    the ASPL follows from one vertex an orbit. Where n has no such divisor they search all graphs.
 
     Parameters
     ----------
@@ -91,7 +95,7 @@ def regular_graph(
     budget = default_evaluations(n, k) if evaluations is None else evaluations
     chains = _plan(n, k, seed, budget, start)
     line = _Progress(n, k, sum(chain.evaluations for chain in chains), progress)
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         found = list(pool.map(lambda c: _run(n, k, c, objective, generator, line), chains))
     line.close()
     neighbours = min(enumerate(found), key=lambda item: (item[1][0], item[0]))[1][1]
@@ -102,7 +106,7 @@ def regular_graph(
 
 def default_evaluations(n: int, k: int) -> int:
     """Graphs scored when nothing is said."""
-    return max(2_000, min(400_000, 400_000_000 // (n * k)))
+    return max(4_000, min(1_000_000, 600_000_000 // (n * k)))
 
 
 def _check_options(
@@ -139,7 +143,10 @@ def _plan(n: int, k: int, seed: int, budget: int, start: str) -> list[_Chain]:
     seeds = np.random.SeedSequence(seed).generate_state(CHAINS, np.uint64)
     orders = [1]
     if start == "symmetric":
-        orders = [g for g in symmetry_orders(n, k) if n // g >= 4][-3:] or [1]
+        by_sources = sorted(
+            symmetry_orders(n, k), key=lambda g: abs(math.log(n / g / BEST_SOURCES))
+        )
+        orders = by_sources[:2]
     return [
         _Chain(orders[i % len(orders)], int(chain_seed), share, start)
         for i, chain_seed in enumerate(seeds)
@@ -155,7 +162,7 @@ def _run(
     neighbours = _start(n, k, chain, generator)
     arcs = _quotient(neighbours, g)
     reach = np.zeros((2, n, (m + 63) // 64), np.uint64)
-    total = kernels.distance_sum(neighbours, g, reach[0], reach[1])
+    total = distance_sum_many(neighbours, g, reach[0], reach[1])
     aim = _objective(objective, n, k, m)
     cost = abs(total - aim[1]) if aim[0] == 0 else aim[0] * total
     costs = np.full(2, float(cost))
@@ -163,14 +170,14 @@ def _run(
     state = np.array([chain.seed | 1], np.uint64)
     if chain.start == "symmetric":
         mixing = np.array([1e18, 1e18, 0.0, 1.0])
-        kernels.anneal(*arcs, neighbours, best, costs, state, mixing, aim, 5 * m * k)
+        anneal(*arcs, neighbours, best, costs, state, mixing, aim, 5 * m * k)
         costs[1] = costs[0]
         best[:] = neighbours
     schedule = np.array([HOT * m, COLD * m, 0.0, chain.evaluations])
     left = chain.evaluations
     while left > 0:
         chunk = min(left, max(1, chain.evaluations // 20))
-        made = kernels.anneal(*arcs, neighbours, best, costs, state, schedule, aim, chunk)
+        made = anneal(*arcs, neighbours, best, costs, state, schedule, aim, chunk)
         line.advance(chunk)
         left -= chunk
         if made < chunk:
@@ -205,7 +212,7 @@ def _start(n: int, k: int, chain: _Chain, generator: str) -> npt.NDArray[np.int3
 def _quotient(
     neighbours: npt.NDArray[np.int32], g: int
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """(base, shift, reverse) of the arcs out of the vertices (b, 0); see ``kernels``."""
+    """(base, shift, reverse) of the arcs out of the vertices (b, 0); see ``annealing``."""
     k = neighbours.shape[1]
     base, shift = np.divmod(neighbours[::g].ravel(), g)
     reverse = np.full(len(base), -1, np.int32)

@@ -1,4 +1,4 @@
-"""Compiled kernels of the search: breadth-first search over bit sets, annealing by switches.
+"""The compiled search: simulated annealing over switches that keep every degree.
 
 A graph on n = m·g vertices that the cyclic group of order g leaves unchanged is stored as its
 quotient: m·k *arcs*, arc ``a = b·k + j`` leading from vertex (b, 0) to (``base[a]``, ``shift[a]``),
@@ -9,25 +9,19 @@ All vertices of an orbit see the same distances, so m searches instead of n give
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
-Ints = npt.NDArray[np.int32]
-Words = npt.NDArray[np.uint64]
-
-DISCONNECTED = -1
-
-
-@intrinsic
-def _popcount(_typing_context: Any, _word: Any) -> Any:
-    def codegen(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        return builder.ctpop(args[0])
-
-    return types.uint64(types.uint64), codegen
+from graphprune.regular_graphs.breadth_first import (
+    FEW_SOURCES,
+    Ints,
+    Words,
+    distance_sum_few,
+    distance_sum_many,
+    write_rows,
+)
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -54,85 +48,10 @@ def _uniform(state: Words) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _distance_sum_one_word(neighbours: Ints, g: int, reach: Words, spare: Words) -> int:
-    """``distance_sum`` for at most 64 sources: the set of sources that reach a vertex is a word."""
-    n, k = neighbours.shape
-    m = n // g
-    full = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - m)
-    reach[:, 0] = 0
-    for b in range(m):
-        bit = np.uint64(1) << np.uint64(b)
-        reach[b * g, 0] |= bit
-        for j in range(k):
-            reach[neighbours[b * g, j], 0] |= bit
-    missing = m * (n - 1 - k)
-    total = m * (n - 1) + missing
-    now, new = reach, spare
-    while missing > 0:
-        before = missing
-        missing = 0
-        for v in range(n):
-            word = now[v, 0]
-            for j in range(k):
-                word |= now[neighbours[v, j], 0]
-            new[v, 0] = word
-            missing += int(_popcount(full & ~word))  # type: ignore[call-arg]
-        if missing == before:
-            return DISCONNECTED
-        total += missing
-        now, new = new, now
-    return total
-
-
-@njit(cache=True, nogil=True)
-def _distance_sum_words(neighbours: Ints, g: int, reach: Words, spare: Words) -> int:
-    n, k = neighbours.shape
-    m = n // g
-    words = reach.shape[1]
-    reach[:] = 0
-    for b in range(m):
-        bit = np.uint64(1) << np.uint64(b & 63)
-        reach[b * g, b >> 6] |= bit
-        for j in range(k):
-            reach[neighbours[b * g, j], b >> 6] |= bit
-    missing = m * (n - 1 - k)
-    total = m * (n - 1) + missing
-    now, new = reach, spare
-    while missing > 0:
-        before = missing
-        reached = 0
-        for v in range(n):
-            for i in range(words):
-                new[v, i] = now[v, i]
-            for j in range(k):
-                u = neighbours[v, j]
-                for i in range(words):
-                    new[v, i] |= now[u, i]
-            for i in range(words):
-                reached += int(_popcount(new[v, i]))  # type: ignore[call-arg]
-        missing = m * n - reached
-        if missing == before:
-            return DISCONNECTED
-        total += missing
-        now, new = new, now
-    return total
-
-
-@njit(cache=True, nogil=True)
-def distance_sum(neighbours: Ints, g: int, reach: Words, spare: Words) -> int:
-    """Sum of the distances from the m = n/g vertices (b, 0) to all others, or ``DISCONNECTED``.
-
-    neighbours: int32 ``(n, k)``, simple and k-regular. reach, spare: uint64 ``(n, ⌈m/64⌉)`` work
-    space. Level by level every vertex takes the union of its neighbours' sets of sources; a source
-    that is missing after level d adds 1 to the sum for every such d.
-    """
-    if reach.shape[1] == 1:
-        return _distance_sum_one_word(neighbours, g, reach, spare)
-    return _distance_sum_words(neighbours, g, reach, spare)
-
-
-@njit(cache=True, nogil=True)
-def _write_arc(arc: int, base: Ints, shift: Ints, neighbours: Ints, g: int) -> None:
+def _write_arc(
+    arc: int, base: Ints, shift: Ints, neighbours: Ints, rows: Words, g: int, few: bool
+) -> None:
+    """Write all images of an arc to the neighbours and, for few sources, to their bit sets."""
     k = neighbours.shape[1]
     row, slot = arc // k * g, arc % k
     target, s = base[arc] * g, shift[arc]
@@ -140,7 +59,13 @@ def _write_arc(arc: int, base: Ints, shift: Ints, neighbours: Ints, g: int) -> N
         y = x + s
         if y >= g:
             y -= g
-        neighbours[row + x, slot] = target + y
+        y += target
+        if few:
+            # flipped, not set: a double edge that is undone leaves the bits as they were
+            old = neighbours[row + x, slot]
+            rows[row + x, old >> 6] ^= np.uint64(1) << np.uint64(old & 63)
+            rows[row + x, y >> 6] ^= np.uint64(1) << np.uint64(y & 63)
+        neighbours[row + x, slot] = y
 
 
 @njit(cache=True, nogil=True)
@@ -164,8 +89,24 @@ def _join(a: int, c: int, s: int, base: Ints, shift: Ints, reverse: Ints, k: int
 
 
 @njit(cache=True, nogil=True)
-def _cost(total: int, sign: int, goal: int) -> float:
-    if total == DISCONNECTED:
+def _cost(
+    neighbours: Ints,
+    rows: Words,
+    g: int,
+    few: bool,
+    work: Words,
+    reach: Words,
+    spare: Words,
+    objective: npt.NDArray[np.int64],
+    limit: float,
+) -> float:
+    """What the search minimises, inf where the graph is not connected (or the cost > limit)."""
+    sign, goal = objective[0], objective[1]
+    if few:
+        total = distance_sum_few(neighbours, rows, g, work, limit if sign == 1 else math.inf)
+    else:
+        total = distance_sum_many(neighbours, g, reach, spare)
+    if total < 0:
         return math.inf
     return float(abs(total - goal)) if sign == 0 else float(sign * total)
 
@@ -201,9 +142,14 @@ def anneal(
     arcs = base.shape[0]
     m = arcs // k
     g = n // m
+    few = m <= FEW_SOURCES
     reach = np.zeros((n, (m + 63) // 64), np.uint64)
     spare = np.zeros_like(reach)
-    sign, goal, stop = objective[0], objective[1], float(objective[2])
+    rows = np.zeros((n if few else 1, (n + 63) // 64), np.uint64)
+    work = np.zeros((3, rows.shape[1]), np.uint64)
+    if few:
+        write_rows(neighbours, rows)
+    stop = float(objective[2])
     changed = np.zeros(4, np.int64)
     made = 0
     temperature = 0.0
@@ -234,7 +180,7 @@ def anneal(
             changed[0], changed[1], changed[2], changed[3] = a, d, c, e
             count = 4
         for i in range(count):
-            _write_arc(changed[i], base, shift, neighbours, g)
+            _write_arc(changed[i], base, shift, neighbours, rows, g, few)
         simple = True
         for i in range(count):
             if not _is_simple(changed[i], neighbours, g):
@@ -244,8 +190,9 @@ def anneal(
         if simple:
             made += 1
             schedule[2] += 1.0
-            cost = _cost(distance_sum(neighbours, g, reach, spare), sign, goal)
-            if cost < math.inf and cost <= costs[0] - temperature * math.log(_uniform(state)):
+            limit = costs[0] - temperature * math.log(_uniform(state))
+            cost = _cost(neighbours, rows, g, few, work, reach, spare, objective, limit)
+            if cost < math.inf and cost <= limit:
                 accepted = True
                 costs[0] = cost
                 if cost < costs[1]:
@@ -256,5 +203,5 @@ def anneal(
             if count == 4:
                 _join(c, e, old_c, base, shift, reverse, k, g)
             for i in range(count):
-                _write_arc(changed[i], base, shift, neighbours, g)
+                _write_arc(changed[i], base, shift, neighbours, rows, g, few)
     return made
