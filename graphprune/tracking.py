@@ -23,7 +23,6 @@ import logging
 import math
 import os
 import random
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,6 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from graphprune.errors import UserError
+from graphprune.provenance import source_state
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
@@ -40,6 +40,8 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
+
+__all__ = ["Store", "UnitRecord", "create_store", "source_state", "tracking_uri"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -72,7 +74,8 @@ class UnitRecord:
     artifacts: local files by folder within the run's artifacts.
     shared: files of this unit's chain that other units share (large ones, such as scores that
         serve all ratios): stored once, in the parent's run, and named in ``lineage.json``.
-    start_time_ms: when the unit began (Unix time in ms); the time of recording if ``None``.
+    start_time_ms, end_time_ms: when the unit began and ended (Unix time in ms); the time of
+        recording if ``None``.
     name: what the user interface shows; the unit's id if empty.
     """
 
@@ -84,6 +87,7 @@ class UnitRecord:
     artifacts: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     shared: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     start_time_ms: int | None = None
+    end_time_ms: int | None = None
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -103,26 +107,6 @@ def tracking_uri(results: str | Path) -> str:
     """``MLFLOW_TRACKING_URI`` if set, else the SQLite store inside ``results``."""
     database = Path(results).resolve() / "mlflow.db"
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database}"
-
-
-def source_state(folder: str | Path = ".") -> dict[str, str]:
-    """Tags ``commit`` and ``dirty`` of the git checkout that ``folder`` lies in.
-
-    Outside a checkout, or without git, ``commit`` is ``"unknown"`` and ``dirty`` is absent.
-    """
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
-
-    try:
-        commit = git("rev-parse", "HEAD")
-        dirty = git("status", "--porcelain", "--untracked-files=no") != ""
-    except (OSError, subprocess.CalledProcessError):
-        return {"commit": "unknown"}
-    return {"commit": commit, "dirty": str(dirty).lower()}
 
 
 def create_store(results: str | Path, experiment: str, uri: str | None = None) -> Store:
@@ -193,8 +177,8 @@ class Store:
             tags = {"mlflow.parentRunId": root}
             runs = {parent.unit: root}
             for child in children:
-                chain = _files(child.unit, [parent.artifacts, child.shared])
-                inherited = [shared[path].located(root) for path in chain]
+                chain = dict(_targets([parent.artifacts, child.shared]))
+                inherited = [shared[target].located(root) for target in chain]
                 runs[child.unit] = self._write(
                     child, own[child.unit], inherited, known.pop(child.unit, None), tags,
                     parent.unit,
@@ -208,12 +192,7 @@ class Store:
         if unit not in runs:
             raise UserError(f"unit {unit!r} has no run in the MLflow store {self.uri}; record it")
         for file in _files(unit, [{folder: [Path(path) for path in paths]}]).values():
-            self.client.log_artifact(runs[unit].info.run_id, str(file.source), folder or None)
-
-    def parents(self) -> list[str]:
-        """The parent units that have a run, sorted."""
-        runs = self._known(f"tags.`{GROUP_TAG}` LIKE '%'")
-        return sorted({run.data.tags[GROUP_TAG] for run in runs.values()} & set(runs))
+            self._upload_one(runs[unit].info.run_id, file)
 
     def _known(self, condition: str) -> dict[str, Run]:
         """Active runs that meet ``condition`` by unit, at most one each: later copies go."""
@@ -261,19 +240,21 @@ class Store:
         own = [file.located(run.info.run_id) for file in files.values()]
         lineage = {"unit": record.unit, "artifacts": [*own, *inherited]}
         if run.data.tags.get(ARTIFACTS_TAG) != _digest(lineage):
-            self._upload(run.info.run_id, files.values(), lineage)
+            for file in files.values():
+                self._upload_one(run.info.run_id, file)
+            text = json.dumps(lineage, indent=2) + "\n"
+            _patiently(self.client.log_text, run.info.run_id, text, LINEAGE)
         tags = {key: str(value) for key, value in record.tags.items()} | dict(relation)
         tags |= {"mlflow.runName": record.name or record.unit, UNDEFINED_TAG: " ".join(gaps)}
         tags[ARTIFACTS_TAG] = _digest(lineage)
         changed = self._log(run, params, record.metrics, curves, tags)
         if changed or run.info.status != "FINISHED":
-            _patiently(self.client.set_terminated, run.info.run_id, "FINISHED")
+            end = run.info.end_time or record.end_time_ms
+            _patiently(self.client.set_terminated, run.info.run_id, "FINISHED", end)
         return str(run.info.run_id)
 
-    def _upload(self, run_id: str, files: Iterable[_File], lineage: Mapping[str, object]) -> None:
-        for file in files:
-            self.client.log_artifact(run_id, str(file.source), file.folder or None)
-        self.client.log_text(run_id, json.dumps(lineage, indent=2) + "\n", LINEAGE)
+    def _upload_one(self, run_id: str, file: _File) -> None:
+        _patiently(self.client.log_artifact, run_id, str(file.source), file.folder or None)
 
     def _log(
         self,
@@ -321,22 +302,27 @@ class _File:
     sha256: str
 
     def located(self, run_id: str) -> dict[str, object]:
-        path = f"{self.folder}/{self.source.name}" if self.folder else self.source.name
+        path = f"{self.folder}/{self.source.name}".lstrip("/")
         return {"path": path, "run_id": run_id, "sha256": self.sha256}
 
 
 def _files(unit: str, groups: Iterable[Mapping[str, Sequence[Path]]]) -> dict[str, _File]:
     """The files of all ``groups`` by their path within the run's artifacts."""
     files: dict[str, _File] = {}
-    for folder, paths in ((name, paths) for group in groups for name, paths in group.items()):
-        for source in map(Path, paths):
-            target = f"{folder}/{source.name}"
-            held = files.get(target)
-            if held is not None and held.source != source:
-                raise UserError(f"{unit}: {held.source} and {source} would both be {target}")
-            if held is None:
-                files[target] = _File(source, folder, _sha256(unit, source))
+    for target, source in _targets(groups):
+        held = files.get(target)
+        if held is None:
+            folder = target.rpartition("/")[0]
+            files[target] = _File(source, folder, _sha256(unit, source))
+        elif held.source != source:
+            raise UserError(f"{unit}: {held.source} and {source} would both be {target}")
     return files
+
+
+def _targets(groups: Iterable[Mapping[str, Sequence[Path]]]) -> Iterator[tuple[str, Path]]:
+    for group in groups:
+        for folder, paths in group.items():
+            yield from ((f"{folder}/{Path(path).name}".lstrip("/"), Path(path)) for path in paths)
 
 
 def _sha256(unit: str, source: Path) -> str:

@@ -77,6 +77,7 @@ def child(folder: Path, ratio: int = 2, group: str = GROUP, **changes) -> UnitRe
         "artifacts": {"mask": [file(folder / str(ratio), "mask.safetensors", f"mask {ratio}")]},
         "shared": {"scores/random": [file(folder, "scores.safetensors", "scores")]},
         "start_time_ms": 1_700_000_100_000,
+        "end_time_ms": 1_700_000_160_000,
     }
     return UnitRecord(f"{group}/random/{ratio}", **(given | changes))
 
@@ -112,6 +113,7 @@ def test_a_record_holds_everything(store: Store, tmp_path: Path) -> None:
     assert "mlflow.parentRunId" not in parent.data.tags
     assert {parent.info.status, unit.info.status} == {"FINISHED"}
     start = 1_700_000_100_000
+    assert (unit.info.start_time, unit.info.end_time) == (start, start + 60_000)
     expected = [(1, start + 1, 0.5), (2, start + 2, 0.75)]
     assert history(store, unit.info.run_id, "accuracy_validation") == expected
 
@@ -257,7 +259,6 @@ def test_long_records_are_logged_in_portions(store: Store, tmp_path: Path) -> No
 
 def test_attached_files_join_the_run(store: Store, tmp_path: Path) -> None:
     store.record(dense(tmp_path))
-    assert store.parents() == [GROUP]
     store.attach(GROUP, [file(tmp_path, "report.html")], "report")
     run_id = active(store)[GROUP].info.run_id
     assert [entry.path for entry in store.client.list_artifacts(run_id, "report")] == [
