@@ -46,7 +46,7 @@ ui: $(READY) ## show the experiment record on http://127.0.0.1:5000 (PORT=5000)
 	http*) echo "the record is on the server $$MLFLOW_TRACKING_URI"; exit 0 ;; \
 	'') test -f $(RESULTS)/mlflow.db || { echo "$(RESULTS)/mlflow.db: no such file; run make demo first" >&2; exit 1; } ;; \
 	esac; \
-	MLFLOW_DISABLE_TELEMETRY=true exec .venv/bin/mlflow ui --host 127.0.0.1 --port $(PORT) \
+	MLFLOW_DISABLE_TELEMETRY=true exec .venv/bin/mlflow ui --workers 1 --host 127.0.0.1 --port $(PORT) \
 		--backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(RESULTS)/mlflow.db}"
 
 clean: ## remove the results and all caches

@@ -115,13 +115,13 @@ install_packages() {
     local arguments=(-e '.[dev]' -c envs/constraints.txt)
     if ! "$VENV/bin/python" -m pip install -qq -c envs/constraints.txt uv; then
         say "uv cannot be had; installing with pip, which takes longer"
-        "$VENV/bin/python" -m pip install --quiet "${arguments[@]}"
+        "$VENV/bin/python" -m pip install -qq "${arguments[@]}"
         return
     fi
     forward_pip_configuration
     local install=("$VENV/bin/uv" pip install --quiet --python "$VENV/bin/python")
     if [[ -z ${UV_TORCH_BACKEND:-} && -z ${UV_FIND_LINKS:-} ]] && ! has_gpu; then
-        if UV_TORCH_BACKEND=cpu "${install[@]}" "${arguments[@]}"; then return; fi
+        if UV_TORCH_BACKEND=cpu "${install[@]}" "${arguments[@]}" 2>/dev/null; then return; fi
         say "no torch built for CPUs to be had; taking the index's default"
     fi
     "${install[@]}" "${arguments[@]}"
