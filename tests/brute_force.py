@@ -67,7 +67,7 @@ class Network:
     def connect_learned(
         self, tail: str, head: str, name: str, module: nn.Module, inputs: torch.Tensor
     ) -> None:
-        """Edges of a linear or convolution layer: ∂²out / ∂weight ∂input tells which weight it is."""
+        """Edges of a linear or convolution layer: each weight alone at 1 shows where it acts."""
         original = module.weight.detach().clone()
         out_size = module(inputs).numel()
         for index in range(original.numel()):

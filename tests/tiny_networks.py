@@ -59,7 +59,7 @@ class _Convolutions(nn.Module):
 
 
 def convolutions(seed: int) -> tuple[nn.Module, Callable[[Tensor], Network], tuple[int, ...]]:
-    """Grouped, strided, padded convolution with batch norm, then convolution, padded max pooling."""
+    """Grouped, strided, padded convolution with batch norm, convolution, padded max pooling."""
     model = _Convolutions().double()
     _random(model, seed)
     model.eval()
