@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 # beyond any logit of a float32 in (0, 1) plus noise, over any temperature: sigmoid gives 0 or 1
 CERTAIN = 1e4
+# the float32 numbers beside 0 (normal) and 1
+SMALLEST = 2.0**-126
+LARGEST = 1.0 - 2.0**-24
 # half the spacing of float32 uniform numbers: keeps logit(u) finite at u = 0
 HALF_SPACING = 2.0**-25
 TINY = 1e-30
@@ -25,7 +28,10 @@ TINY = 1e-30
 
 def logits(probabilities: Tensor) -> Tensor:
     """log s − log(1 − s), ±1e4 where s is 0 or 1."""
-    return torch.logit(probabilities).clamp_(-CERTAIN, CERTAIN)
+    # vectorised logarithms fall back to slow ones at 0, hence the clamp first
+    inside = probabilities.clamp(SMALLEST, LARGEST).logit_()
+    inside.masked_fill_(probabilities <= 0.0, -CERTAIN)
+    return inside.masked_fill_(probabilities >= 1.0, CERTAIN)
 
 
 def draw(logit: Tensor, temperature: float, out: Tensor) -> Tensor:
