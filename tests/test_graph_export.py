@@ -90,7 +90,7 @@ def test_large_graphs_are_described_by_layer(residual, tmp_path) -> None:
     assert loaded.graph_properties["level"] == "layer"
 
 
-@pytest.mark.parametrize("max_edges", [5000, 50])
+@pytest.mark.parametrize("max_edges", [3000, 50])
 def test_drawing(residual, tmp_path, max_edges: int) -> None:
     from matplotlib.image import imread
 

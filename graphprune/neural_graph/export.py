@@ -163,11 +163,12 @@ def save(
     return str(made.graph_properties["level"])
 
 
-def draw(path: str | Path, made: Any, max_edges: int = 5000) -> None:
+def draw(path: str | Path, made: Any, max_edges: int = 3000) -> None:
     """Draw a graph of this module to ``path`` (PNG, PDF or SVG by its suffix), atomically.
 
-    Layers stand side by side. At most ``max_edges`` edges are drawn, the shortest ones. With a
-    curvature, negative edges are drawn in blue, others in orange; otherwise all in grey.
+    made: from ``to_graph_tool``. Layers stand side by side. At most ``max_edges`` edges are drawn:
+    of each connection the shortest ones, as many of one as of another. With a curvature, negative
+    edges are drawn in blue, others in orange; otherwise all in grey.
     """
     import graph_tool
 
@@ -177,12 +178,12 @@ def draw(path: str | Path, made: Any, max_edges: int = 5000) -> None:
 
     view = made
     if made.num_edges() > max_edges:
-        kept = np.zeros(made.num_edges(), dtype=bool)
-        kept[np.argsort(made.edge_properties["length"].a, kind="stable")[:max_edges]] = True
+        kept = _shortest(made, max_edges)
         view = graph_tool.GraphView(made, efilt=made.new_edge_property("bool", vals=kept))
-    colour: Any = [0.4, 0.4, 0.4, 0.4]
+    opacity = max(0.15, min(0.9, 100 / view.num_edges()))
+    colour: Any = [0.3, 0.3, 0.3, opacity]
     if "curvature" in made.edge_properties:
-        blue, orange = [0.0, 0.45, 0.70, 0.4], [0.90, 0.62, 0.0, 0.4]
+        blue, orange = [0.0, 0.45, 0.70, opacity], [0.90, 0.62, 0.0, opacity]
         kappa = made.edge_properties["curvature"].a
         table = [blue if negative else orange for negative in kappa < 0]
         colour = made.new_edge_property("vector<double>", vals=table)
@@ -197,10 +198,21 @@ def draw(path: str | Path, made: Any, max_edges: int = 5000) -> None:
             vertex_size=max(1.0, min(12.0, 3000 / made.num_vertices())),
             vertex_fill_color=[0.2, 0.2, 0.2, 1],
             vertex_pen_width=0,
-            edge_pen_width=0.4 if made.num_edges() > 100 else 1.5,
+            edge_pen_width=1.0,
             edge_end_marker="none",
             edge_color=colour,
         )
+
+
+def _shortest(made: Any, count: int) -> Any:
+    """Which edges are among the shortest of their connection, ``count`` in all; ``(edges,)``."""
+    connection = made.edge_properties["layer"].a
+    order = np.lexsort((made.edge_properties["length"].a, connection))
+    sizes = np.bincount(connection)
+    rank = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    kept = np.zeros(len(order), dtype=bool)
+    kept[order] = rank < count // np.count_nonzero(sizes)
+    return kept
 
 
 def _places(graph: NeuralGraph) -> dict[str, Any]:
