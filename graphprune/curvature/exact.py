@@ -213,8 +213,8 @@ class _Connection:
         best = np.full((groups, cout, cin, taps), np.inf)
         for begin, end in self._chunks():
             lower, store, exact = self._bound(begin, end, best, True)
-            edges = np.flatnonzero(np.isfinite(lower))
-            exact.reshape(-1)[edges] = self._solve(edges, store, begin)[1]
+            edges, kappa = self._solve(np.flatnonzero(np.isfinite(lower)), store, begin)
+            exact.reshape(-1)[edges] = kappa
             found[begin:end] = exact
         return np.ascontiguousarray(found.transpose(1, 2, 3, 0))
 

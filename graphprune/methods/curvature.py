@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 
 from graphprune.curvature.definitions import ALPHA, check_alpha
-from graphprune.curvature.reference import parameter_curvatures
-from graphprune.errors import UserError
+from graphprune.errors import UserError, one_of
 from graphprune.masks import prunable
 from graphprune.methods.base import Method, Result
 from graphprune.neural_graph.tracing import trace
@@ -18,6 +17,10 @@ from graphprune.neural_graph.vertex_values import values
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from graphprune.neural_graph.structure import Floats, NeuralGraph
+
+SOLVERS = ("exact", "reference")
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,9 @@ class Curvature(Method):
 
     alpha: idleness, 0 ≤ α < 1.
     fold_batchnorm: multiply batch norm's scale into the weights that make edge lengths.
+    solver: "exact" (base problems, bounds, warm starts; numba) or "reference" (POT, edge by edge).
+    tolerance: of κ_min; 0 is exact, more lets the exact solver stop earlier with a certified error.
+    threads: of the exact solver, 0 for all cores; the result does not depend on it.
 
     The examples should be correctly classified ones, a few of each class. Paper: arXiv 2601.16366.
     """
@@ -40,9 +46,18 @@ class Curvature(Method):
 
     alpha: float = ALPHA
     fold_batchnorm: bool = False
+    solver: str = "exact"
+    tolerance: float = 0.0
+    threads: int = 0
 
     def __post_init__(self) -> None:
         check_alpha(self.alpha)
+        if self.solver not in SOLVERS:
+            raise one_of("solver", self.solver, SOLVERS)
+        if not self.tolerance >= 0.0:
+            raise UserError(f"tolerance is {self.tolerance}; allowed: tolerance >= 0")
+        if self.threads < 0:
+            raise UserError(f"threads is {self.threads}; allowed: 0 (all cores) or more")
 
     def run(
         self, model: nn.Module, inputs: Tensor | None = None, targets: Tensor | None = None
@@ -51,8 +66,9 @@ class Curvature(Method):
             raise UserError("method curvature needs inputs: the examples whose curvature counts")
         start = time.perf_counter()
         traced = trace(model, tuple(inputs.shape[1:]), fold_batchnorm=self.fold_batchnorm)
-        kappa = parameter_curvatures(traced.graph, values(traced, inputs), self.alpha)
+        kappa, details = self._curvatures(traced.graph, values(traced, inputs))
         report = {
+            **details,
             "examples": float(len(inputs)),
             "vertices": float(traced.graph.vertices),
             "edges": float(traced.graph.edges),
@@ -64,3 +80,19 @@ class Curvature(Method):
                 raise UserError(f"{name} plays no part in the output; its curvature is undefined")
             scores[name] = -torch.from_numpy(kappa[name]).reshape(weight.shape)
         return Result(scores, report=report)
+
+    def _curvatures(
+        self, graph: NeuralGraph, levels: list[Floats]
+    ) -> tuple[dict[str, Floats], dict[str, float]]:
+        """κ_min by parameter name, and numbers about how it was found."""
+        if self.solver == "reference":
+            from graphprune.curvature import reference
+
+            return reference.parameter_curvatures(graph, levels, self.alpha), {}
+        from graphprune.curvature import exact
+
+        found = exact.parameter_curvatures(
+            graph, levels, self.alpha, self.tolerance, self.threads or None
+        )
+        largest = max((float(e.max(initial=0.0)) for e in found.error.values()), default=0.0)
+        return found.kappa, {**found.statistics, "certified_error": largest}
