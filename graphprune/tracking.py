@@ -120,6 +120,8 @@ def create_store(results: str | Path, experiment: str, uri: str | None = None) -
     """
     results = Path(results).resolve()
     uri = uri or tracking_uri(results)
+    import mlflow  # noqa: F401  seconds long: not while others wait at the lock
+
     with _locked(results, f"store {uri}"):
         client = _client(uri)
         if client.get_experiment_by_name(experiment) is None:

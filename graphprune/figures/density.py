@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -97,7 +96,7 @@ def _bracket(ax: Axes, rows: list[tuple[str, float]], shown: dict[str, Look]) ->
     for method, look in shown.items():
         first, count = methods.index(method), methods.count(method)
         ax.annotate(
-            textwrap.fill(look.label, 16), (0, first + count / 2), xytext=(-36, 0),
+            look.label.replace(" (", "\n("), (0, first + count / 2), xytext=(-36, 0),
             xycoords=("axes fraction", "data"), textcoords="offset points", ha="right",
             va="center", fontsize=8,
             bbox={"boxstyle": "round,pad=0.35", "fc": "white", "ec": look.colour, "lw": 2},
