@@ -105,7 +105,9 @@ class Network:
         masses[vertex] = alpha
         return masses
 
-    def curvature(self, edge: Edge, alpha: float, graph: nx.DiGraph) -> float:
+    def curvature(
+        self, edge: Edge, alpha: float, graph: nx.DiGraph, distances: dict[Vertex, dict]
+    ) -> float:
         first, last = self.layers[0], self.layers[-1]
         u, v = edge.tail, edge.head
         for end in (u, v):
@@ -113,20 +115,18 @@ class Network:
                 return 1.0 if u[0] == first or v[0] == last else 2.0
         mu = self.measure(u, list(graph.predecessors(u)), alpha)
         nu = self.measure(v, list(graph.successors(v)), alpha)
-        cost = []
-        for k in mu:
-            distances = nx.single_source_dijkstra_path_length(graph, k, weight="length")
-            cost.append([distances[m] for m in nu])
+        cost = [[distances[k][m] for m in nu] for k in mu]
         w1 = transport(list(mu.values()), list(nu.values()), np.array(cost) / edge.length)
         return (1 - w1) / (1 - alpha)
 
     def parameter_curvatures(self, alpha: float) -> dict[tuple[str, int], float]:
         """The least curvature over the edges of each weight."""
         graph = self.directed_graph()
+        distances = dict(nx.all_pairs_dijkstra_path_length(graph, weight="length"))
         least: dict[tuple[str, int], float] = {}
         for edge in self.edges:
             if edge.weight is not None:
-                kappa = self.curvature(edge, alpha, graph)
+                kappa = self.curvature(edge, alpha, graph, distances)
                 least[edge.weight] = min(least.get(edge.weight, math.inf), kappa)
         return least
 

@@ -67,8 +67,10 @@ def edge_curvatures(
     check_values(graph, [array[None, :] for array in values])
     written = _Written(graph)
     return [
-        written.curvatures(connection, values, alpha, closed_form)
-        for connection in graph.connections
+        np.full(weights(c).shape, np.nan)
+        if c.parameter is None
+        else written.curvatures(c, written.ends(c), values, alpha, closed_form)
+        for c in graph.connections
     ]
 
 
@@ -96,8 +98,10 @@ def parameter_curvatures(
         if connection.parameter is None:
             continue
         kappa = np.full(connection.weight.shape, NO_EDGE)
+        ends = written.ends(connection)
         for example in range(count):
-            own = written.curvatures(connection, [array[example] for array in values], alpha, True)
+            one = [array[example] for array in values]
+            own = written.curvatures(connection, ends, one, alpha, True)
             lower_by_tap(kappa, own, connection.pairs[:, 2])
         kappa = kappa.reshape(connection.parameter_shape)
         known = least.get(connection.parameter, kappa)
@@ -195,7 +199,7 @@ class _Written:
         ranges = [np.arange(self.first[i], self.first[i + 1]) for i in sorted(layers)]
         return np.concatenate(ranges)
 
-    def _ends(self, connection: Connection) -> _Ends:
+    def ends(self, connection: Connection) -> _Ends:
         """Distances from u and its in-neighbours to v and its out-neighbours, for all u, v."""
         from scipy.sparse.csgraph import dijkstra
 
@@ -217,20 +221,24 @@ class _Written:
         return _Ends(rows, columns, distance)
 
     def curvatures(
-        self, connection: Connection, values: Sequence[Floats], alpha: float, closed_form: bool
+        self,
+        connection: Connection,
+        ends: _Ends,
+        values: Sequence[Floats],
+        alpha: float,
+        closed_form: bool,
     ) -> Floats:
+        """κ of the connection's edges for one example; see ``edge_curvatures``."""
         graph = self.graph
         weight = weights(connection)
         kappa = np.full(weight.shape, np.nan)
-        if connection.parameter is None:
-            return kappa
         exists = weight != 0
         kappa[exists] = supremum(graph, connection)
         source, target = endpoints(graph, connection)
         live = exists.copy()
         live &= ~inactive(graph, connection.source, values[connection.source])[source]
         live &= ~inactive(graph, connection.target, values[connection.target])[target]
-        problems = _Problems(self, np.concatenate(values), alpha, self._ends(connection))
+        problems = _Problems(self, np.concatenate(values), alpha, ends)
         u = source[live] + self.first[connection.source]
         v = target[live] + self.first[connection.target]
         costs = np.fromiter(problems.solve(u, v, closed_form), np.float64, len(u))

@@ -213,7 +213,7 @@ class Assembly:
         value = self._values[source]
         if value.flat or len(value.shape) != 1 + len(module.kernel_size):
             raise UserError(f"{self._where(node)} is applied to a value of shape {value.shape}")
-        if module.padding_mode != "zeros" and any(module._reversed_padding_repeated_twice):
+        if module.padding_mode != "zeros":
             raise UserError(
                 f"{self._where(node)} has padding_mode {module.padding_mode!r}; allowed: 'zeros'"
             )

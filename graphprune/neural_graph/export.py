@@ -137,8 +137,9 @@ def layers_to_graph_tool(graph: NeuralGraph) -> Any:
     names = [c.parameter or "" for c in graph.connections]
     edges["parameter"] = made.new_edge_property("string", vals=names)
     edges["layer"] = made.new_edge_property("int", vals=np.arange(len(names)))
-    # alternating heights keep a shortcut from hiding behind the layers it skips
-    _set_positions(made, np.column_stack([_columns(count), np.arange(count) % 2]))
+    # heights in this order keep a shortcut from hiding behind the layers it skips
+    heights = HEIGHT / 4 * np.array([0, 2, 1, 3])[np.arange(count) % 4]
+    _set_positions(made, np.column_stack([_columns(count), heights]))
     _set_names(made, graph, "layer")
     return made
 
@@ -166,9 +167,9 @@ def save(
 def draw(path: str | Path, made: Any, max_edges: int = 3000) -> None:
     """Draw a graph of this module to ``path`` (PNG, PDF or SVG by its suffix), atomically.
 
-    made: from ``to_graph_tool``. Layers stand side by side. At most ``max_edges`` edges are drawn:
-    of each connection the shortest ones, as many of one as of another. With a curvature, negative
-    edges are drawn in blue, others in orange; otherwise all in grey.
+    made: from ``to_graph_tool`` or ``layers_to_graph_tool``. Layers stand side by side. At most
+    ``max_edges`` edges are drawn: of each connection the shortest ones, as many of one as of
+    another. With a curvature, negative edges are blue, others orange; otherwise all are grey.
     """
     import graph_tool
 
@@ -187,6 +188,14 @@ def draw(path: str | Path, made: Any, max_edges: int = 3000) -> None:
         kappa = made.edge_properties["curvature"].a
         table = [blue if negative else orange for negative in kappa < 0]
         colour = made.new_edge_property("vector<double>", vals=table)
+    labels = {}
+    if "name" in made.vertex_properties:  # layers, not neurons
+        labels = {
+            "vertex_text": made.vertex_properties["name"],
+            "vertex_text_position": 1.57,  # below
+            "vertex_text_color": [0, 0, 0, 1],
+            "vertex_font_size": 11,
+        }
     with atomic(path) as temporary:
         graph_draw(
             view,
@@ -201,6 +210,7 @@ def draw(path: str | Path, made: Any, max_edges: int = 3000) -> None:
             edge_pen_width=1.0,
             edge_end_marker="none",
             edge_color=colour,
+            **labels,
         )
 
 
