@@ -173,6 +173,6 @@ def _step(
     optimizer.zero_grad(set_to_none=True)
     logits = cast("Tensor", model(images))
     loss = functional.cross_entropy(logits, labels)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     optimizer.step()
     return float(loss.detach()), int((logits.detach().argmax(1) == labels).sum())

@@ -1,14 +1,3 @@
-def drawn(name, caption, **labels):
-    """A figure as PNG, shown in the report, and as SVG beside it."""
-    group = labels.pop("group")
-    caption = f"../report/{caption}.rst"
-    png = f"{RESULTS}/figures/{name}.png"
-    shown = report(
-        png, caption=caption, category="Figures", subcategory=group, labels=labels
-    )
-    return [shown, f"{RESULTS}/figures/{name}.svg"]
-
-
 FIRST_SEED = config["seeds"][0]
 NETWORK = "{dataset}-{model}"
 
@@ -137,14 +126,6 @@ rule figure_neural_graph:
         "../../envs/graphprune.yaml"
     script:
         "../scripts/figure_neural_graph.py"
-
-
-def of_each_network(pattern, **wildcards):
-    return [
-        path
-        for dataset, model in NETWORKS
-        for path in expand(pattern, dataset=dataset, model=model, **wildcards)
-    ]
 
 
 FIGURES = [

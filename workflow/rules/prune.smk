@@ -1,15 +1,3 @@
-def scores_at(ratios):
-    """Input function: the scores that the masks at ``ratios`` are made from."""
-
-    def of(wildcards):
-        ranked = [f"{RUN}/{{method}}/scores.safetensors"]
-        learned = of_units("scores.safetensors", ratios)
-        paths = learned if wildcards.method in LEARNED else ranked
-        return [path.format(**wildcards) for path in paths]
-
-    return of
-
-
 for suffix, ratios in batches().items():
 
     rule:

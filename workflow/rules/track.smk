@@ -9,52 +9,10 @@ rule store:
     conda:
         "../../envs/graphprune.yaml"
     params:
-        results=RESULTS,
         experiment=config["experiment"],
         store=STORE,
     script:
         "../scripts/store.py"
-
-
-def recorded_settings(wildcards):
-    """Params function: all that was configured for the wildcards' network, by method label."""
-    shared = {
-        f"{section}/{key}": value
-        for section in ("train", "finetune")
-        for key, value in settings(section)(wildcards).items()
-    }
-    shared["calibration/examples_per_class"] = config["calibration"][
-        "examples_per_class"
-    ]
-    own = {
-        label: {f"method/{k}": v for k, v in METHODS[label].items()}
-        for label in METHODS
-    }
-    return {"shared": shared, "methods": own}
-
-
-def score_files(wildcards):
-    """Input function: every score file of the wildcards' network."""
-    patterns = expand(
-        f"{RUN}/{{method}}/scores.safetensors", method=RANKED, allow_missing=True
-    )
-    patterns += expand(
-        f"{UNIT}/scores.safetensors",
-        method=LEARNED,
-        compression=COMPRESSIONS,
-        allow_missing=True,
-    )
-    return [pattern.format(**wildcards) for pattern in patterns]
-
-
-def all_units(name):
-    """The file ``name`` of every unit of a network."""
-    return expand(
-        f"{UNIT}/{name}",
-        method=list(METHODS),
-        compression=COMPRESSIONS,
-        allow_missing=True,
-    )
 
 
 rule track:
@@ -81,7 +39,6 @@ rule track:
     conda:
         "../../envs/graphprune.yaml"
     params:
-        results=RESULTS,
         experiment=config["experiment"],
         store=STORE,
         settings=recorded_settings,
@@ -105,7 +62,6 @@ rule track_comparison:
     conda:
         "../../envs/graphprune.yaml"
     params:
-        results=RESULTS,
         experiment=config["experiment"],
         store=STORE,
     script:

@@ -1,11 +1,13 @@
 """Create the MLflow store and the experiment where they are missing."""
 
+from pathlib import Path
+
 from job import job
 
 with job(snakemake) as log:
     from graphprune import tracking
     from graphprune.files import write_json
 
-    store = tracking.create_store(snakemake.params.results, snakemake.params.experiment)
+    store = tracking.create_store(Path(snakemake.output[0]).parents[1], snakemake.params.experiment)
     write_json(snakemake.output[0], {"experiment_id": store.experiment_id})
     log.info("experiment %s is number %s", snakemake.params.experiment, store.experiment_id)

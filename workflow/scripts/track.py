@@ -24,7 +24,7 @@ with job(snakemake) as log:
         dense_accuracy,
         tags,
     )
-    store = tracking.Store(snakemake.params.results, snakemake.params.experiment)
+    store = tracking.Store(Path(snakemake.output[0]).parents[1], snakemake.params.experiment)
     runs = store.record(parent, children)
     write_json(snakemake.output[0], runs)
     log.info("%d runs", len(runs))

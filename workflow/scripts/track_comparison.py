@@ -17,5 +17,5 @@ with job(snakemake) as log:
             "report": [Path(path) for path in snakemake.input.report],
         },
     )
-    store = tracking.Store(snakemake.params.results, snakemake.params.experiment)
+    store = tracking.Store(Path(snakemake.output[0]).parents[1], snakemake.params.experiment)
     write_json(snakemake.output[0], store.record(record))
