@@ -46,7 +46,7 @@ def test_saved_graph_loads_back(residual, tmp_path) -> None:
     layers = loaded.vertex_properties["layer"].a
     assert np.bincount(layers).tolist() == [x.size for x in graph.layers]
     assert list(loaded.graph_properties["layer_names"]) == [x.name for x in graph.layers]
-    for name, column in (("channel", [0, 0, 0, 0, 1, 1, 1, 1]), ("place", [0, 1, 2, 3] * 2)):
+    for name, column in (("channel", [0, 0, 1, 1]), ("place", [0, 1] * 2)):
         assert loaded.vertex_properties[name].a[layers == 1].tolist() == column
 
 
@@ -74,7 +74,7 @@ def test_curvature_of_a_parameter_on_all_its_edges(residual) -> None:
         if c.parameter is None:
             assert np.isnan(own).all()
         else:
-            assert set(own) == set(kappa[c.parameter].ravel())
+            assert set(own) == set(kappa[c.parameter].ravel()) - {np.inf}  # ∞: no edge
 
 
 def test_large_graphs_are_described_by_layer(residual, tmp_path) -> None:

@@ -141,15 +141,8 @@ class TestMeasure:
         assert found.sum() == pytest.approx(float((array > 0).any()), abs=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("name", "alpha", "seed"),
-    [
-        *(("mlp", alpha, seed) for seed, alpha in enumerate(ALPHAS)),
-        *(("convolutions", alpha, seed) for seed, alpha in enumerate(ALPHAS)),
-        *(("residual", alpha, seed) for seed, alpha in enumerate((0.3, 0.5, 0.9))),
-        *(("concatenation", alpha, seed) for seed, alpha in enumerate((0.0, 0.9))),
-    ],
-)
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(("seed", "alpha"), list(enumerate(ALPHAS, start=2)))
 def test_agrees_with_brute_force(name: str, alpha: float, seed: int) -> None:
     model, by_hand, shape = NETWORKS[name](seed)
     x = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).double()

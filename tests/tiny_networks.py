@@ -84,6 +84,10 @@ def convolutions(seed: int) -> tuple[nn.Module, Callable[[Tensor], Network], tup
     return model, by_hand, (2, 3, 3)
 
 
+def _leaky(x: Tensor) -> Tensor:
+    return nn.functional.leaky_relu(x, 0.2)
+
+
 class _Residual(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -94,9 +98,9 @@ class _Residual(nn.Module):
         self.fc = nn.Linear(2, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = torch.relu(self.stem(x))
-        x = torch.relu(self.conv2(torch.relu(self.conv1(x))) + x)
-        x = torch.relu(self.conv3(x) + x)  # edges beside edges between the same vertices
+        x = _leaky(self.stem(x))
+        x = _leaky(self.conv2(_leaky(self.conv1(x))) + x)
+        x = _leaky(self.conv3(x) + x)  # edges beside edges between the same vertices
         return self.fc(nn.functional.adaptive_avg_pool2d(x, 1).flatten(1))
 
 
@@ -108,10 +112,10 @@ def residual(seed: int) -> tuple[nn.Module, Callable[[Tensor], Network], tuple[i
     def by_hand(x: Tensor) -> Network:
         network = Network()
         x = x[None]
-        a = torch.relu(model.stem(x))
-        b = torch.relu(model.conv1(a))
-        c = torch.relu(model.conv2(b) + a)
-        d = torch.relu(model.conv3(c) + c)
+        a = _leaky(model.stem(x))
+        b = _leaky(model.conv1(a))
+        c = _leaky(model.conv2(b) + a)
+        d = _leaky(model.conv3(c) + c)
         e = d.mean((2, 3))
         y = torch.softmax(model.fc(e), 1)
         for name, value in zip(["input", *"abcdey"], (x, a, b, c, d, e, y), strict=True):
@@ -126,7 +130,7 @@ def residual(seed: int) -> tuple[nn.Module, Callable[[Tensor], Network], tuple[i
         network.connect_learned("e", "y", "fc.weight", model.fc, e)
         return network
 
-    return model, by_hand, (1, 3, 3)
+    return model, by_hand, (1, 2, 3)
 
 
 class _Concatenation(nn.Module):
