@@ -15,6 +15,7 @@ from torch.nn import functional
 from graphprune.errors import UserError, one_of
 from graphprune.evaluation import accuracy
 from graphprune.masks import apply
+from graphprune.optimizers import SGD, Adam, Optimizer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -110,9 +111,7 @@ def train(
         loss_sum = correct = 0.0
         for step, batch in enumerate(_batches(examples, settings.batch_size, generator)):
             rate = learning_rate(settings, epoch, step / steps_an_epoch)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            loss, hits = _step(model, optimizer, *batch)
+            loss, hits = _step(model, optimizer, rate, *batch)
             apply(model, masks)
             if not math.isfinite(loss):
                 raise UserError(
@@ -147,17 +146,10 @@ def learning_rate(settings: Settings, epoch: int, part: float) -> float:
     return settings.learning_rate
 
 
-def _optimizer(model: nn.Module, settings: Settings) -> torch.optim.Optimizer:
+def _optimizer(model: nn.Module, settings: Settings) -> Optimizer:
     if settings.optimizer == "adam":
-        return torch.optim.Adam(
-            model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
-        )
-    return torch.optim.SGD(
-        model.parameters(),
-        settings.learning_rate,
-        momentum=settings.momentum,
-        weight_decay=settings.weight_decay,
-    )
+        return Adam(model.parameters(), settings.weight_decay)
+    return SGD(model.parameters(), settings.momentum, settings.weight_decay)
 
 
 def _batches(
@@ -168,11 +160,11 @@ def _batches(
 
 
 def _step(
-    model: nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, labels: Tensor
+    model: nn.Module, optimizer: Optimizer, rate: float, images: Tensor, labels: Tensor
 ) -> tuple[float, int]:
-    optimizer.zero_grad(set_to_none=True)
+    optimizer.zero_grad()
     logits = cast("Tensor", model(images))
     loss = functional.cross_entropy(logits, labels)
     loss.backward()
-    optimizer.step()
+    optimizer.step(rate)
     return float(loss.detach()), int((logits.detach().argmax(1) == labels).sum())
