@@ -9,18 +9,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from graphprune.compaction.build import compact
     from graphprune.masks import apply, prune
+    from graphprune.probmask.projection import project
+    from graphprune.regular_graphs.search import regular_graph
     from graphprune.scoring import score
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
     "apply": "graphprune.masks",
+    "compact": "graphprune.compaction.build",
+    "project": "graphprune.probmask.projection",
     "prune": "graphprune.masks",
+    "regular_graph": "graphprune.regular_graphs.search",
     "score": "graphprune.scoring",
 }
 
-__all__ = ["apply", "prune", "score"]
+__all__ = ["apply", "compact", "project", "prune", "regular_graph", "score"]
 
 
 def __getattr__(name: str) -> object:

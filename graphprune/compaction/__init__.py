@@ -1,0 +1,6 @@
+"""Pruned networks made small and fast: ``graphprune.compact``."""
+
+from graphprune.compaction.build import LAYOUTS, compact, layouts_of
+from graphprune.compaction.measure import file_size, latencies, latency
+
+__all__ = ["LAYOUTS", "compact", "file_size", "latencies", "latency", "layouts_of"]

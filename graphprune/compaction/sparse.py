@@ -1,0 +1,158 @@
+"""Sparse layout: every output row sums only the shifted inputs whose weights are kept (CPU)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from graphprune.errors import UserError
+
+Ints = npt.NDArray[np.int64]
+Packed = tuple[Ints, Ints, npt.NDArray[Any]]
+# from this many examples on a linear layer is computed for all of them at once, transposed
+WIDE_BATCH = 8
+
+
+class _SparseLayer(nn.Module):
+    """Kept kernels of every output channel.
+
+    values: ``(kept, taps)``, one kernel a row; columns: its input channel; kernels: how many of
+    them each output has. What an input of a given shape needs is worked out once and kept.
+    """
+
+    values: Tensor
+    columns: Tensor
+    kernels: Tensor
+    constant: Tensor
+
+    def __init__(self, weight: Tensor, support: npt.NDArray[np.bool_], bias: Tensor | None) -> None:
+        super().__init__()
+        rows, columns = np.nonzero(support)
+        small = torch.int16 if support.shape[1] < 2**15 else torch.int32
+        flat = weight.flatten(2) if weight.dim() > 2 else weight.unsqueeze(-1)
+        kept = flat[torch.from_numpy(rows), torch.from_numpy(columns)]
+        constant = torch.zeros(len(weight)) if bias is None else bias.detach().clone()
+        self.register_buffer("values", kept.contiguous())
+        self.register_buffer("columns", torch.from_numpy(columns).to(small))
+        self.register_buffer("kernels", torch.from_numpy(support.sum(1)).to(torch.int32))
+        self.register_buffer("constant", constant.to(weight.dtype))
+        self.outputs, self.inputs = support.shape
+        self._packed: dict[tuple[int, ...], Packed] = {}
+
+    def _check(self, x: Tensor) -> None:
+        if x.requires_grad or x.device.type != "cpu" or x.dtype != self.values.dtype:
+            raise UserError(
+                f"layout 'sparse' got {x.dtype} on {x.device} (gradients: {x.requires_grad}); "
+                f"allowed: {self.values.dtype} on cpu without gradients; or compact with "
+                "layout='block'"
+            )
+
+    def _rows(self, key: tuple[int, ...], channel_stride: int, taps: Ints) -> Packed:
+        """Entries (offset into the flat input, weight) of every row; zeros in a kernel left out."""
+        if key not in self._packed:
+            from graphprune.compaction.kernels import pack_rows
+
+            values = self.values.numpy()
+            offsets = self.columns.numpy().astype(np.int64)[:, None] * channel_stride + taps
+            row = np.repeat(np.arange(self.outputs), self.kernels.numpy())
+            kept = values != 0
+            counts = np.bincount(
+                np.broadcast_to(row[:, None], kept.shape)[kept], minlength=self.outputs
+            )
+            self._packed = {key: pack_rows(counts, offsets[kept], values[kept])}
+        return self._packed[key]
+
+    def _sums(self, x: Tensor, packed: Packed, columns: int, length: int) -> Tensor:
+        """``(outputs, columns)``, of which the first ``length`` of every row are computed."""
+        from numba import get_num_threads, set_num_threads
+
+        from graphprune.compaction.kernels import shifted_sums
+
+        threads = get_num_threads()
+        set_num_threads(min(torch.get_num_threads(), threads))
+        out = torch.empty(self.outputs, columns, dtype=x.dtype)
+        bias = self.constant.numpy()
+        try:
+            shifted_sums(x.reshape(-1).numpy(), *packed, bias, out.numpy(), length)
+        finally:
+            set_num_threads(threads)
+        return out
+
+    def extra_repr(self) -> str:
+        return f"{self.inputs}, {self.outputs}, kernels={len(self.values)}"
+
+
+class SparseLinear(_SparseLayer):
+    """A linear layer in the sparse layout."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        self._check(x)
+        flat = x.reshape(-1, self.inputs)
+        batch = len(flat)
+        taps = np.zeros(1, dtype=np.int64)
+        if batch >= WIDE_BATCH:
+            packed = self._rows((batch,), batch, taps)
+            out = self._sums(flat.t().contiguous(), packed, batch, batch).t()
+        else:
+            from graphprune.compaction.kernels import row_products
+
+            out = torch.empty(batch, self.outputs, dtype=x.dtype)
+            packed = self._rows((1,), 1, taps)
+            row_products(flat.contiguous().numpy(), *packed, self.constant.numpy(), out.numpy())
+        return out.reshape(*x.shape[:-1], self.outputs)
+
+
+class SparseConv2d(_SparseLayer):
+    """A two-dimensional convolution in the sparse layout.
+
+    The padded images of a batch lie side by side, channel by channel (with a stride: one plane a
+    phase of it), so that a tap of the kernel is a shift of one long row.
+    """
+
+    def __init__(self, layer: nn.Conv2d, weight: Tensor, support: npt.NDArray[np.bool_]) -> None:
+        super().__init__(weight, support, layer.bias)
+        self.kernel = layer.kernel_size
+        self.stride, self.dilation = layer.stride, layer.dilation
+        self.padding = [int(p) for p in layer._reversed_padding_repeated_twice]
+        self.mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        self._check(x)
+        if x.dim() == 3:
+            out: Tensor = self.forward(x.unsqueeze(0)).squeeze(0)
+            return out
+        planes, height, width = self._planes(x)
+        (sh, sw), (dh, dw) = self.stride, self.dilation
+        batch, (h, w) = x.shape[0], planes.shape[-2:]
+        down, right = (
+            np.divmod(np.arange(self.kernel[0]) * dh, sh),
+            np.divmod(np.arange(self.kernel[1]) * dw, sw),
+        )
+        phase = down[1][:, None] * sw + right[1]
+        shift = down[0][:, None] * w + right[0]
+        columns = batch * h * w
+        taps = (phase * columns + shift).reshape(-1)
+        packed = self._rows((batch, h, w), sh * sw * columns, taps)
+        out = self._sums(planes, packed, columns, columns - int(shift.max()))
+        out = out.view(self.outputs, batch, h, w)[:, :, :height, :width]
+        return out.transpose(0, 1).contiguous()
+
+    def _planes(self, x: Tensor) -> tuple[Tensor, int, int]:
+        """Padded input ``(channels, phases, batch, h, w)``, and the output's height and width."""
+        (sh, sw), (dh, dw), (kh, kw) = self.stride, self.dilation, self.kernel
+        padded = functional.pad(x, self.padding, self.mode) if any(self.padding) else x
+        tall, wide = padded.shape[-2:]
+        height = (tall - dh * (kh - 1) - 1) // sh + 1
+        width = (wide - dw * (kw - 1) - 1) // sw + 1
+        if (sh, sw) == (1, 1):
+            return padded.transpose(0, 1).unsqueeze(1).contiguous(), height, width
+        padded = functional.pad(padded, (0, -wide % sw, 0, -tall % sh))
+        batch, channels, tall, wide = padded.shape
+        split = padded.view(batch, channels, tall // sh, sh, wide // sw, sw)
+        planes = split.permute(1, 3, 5, 0, 2, 4).contiguous()
+        return planes.view(channels, sh * sw, batch, tall // sh, wide // sw), height, width
