@@ -16,6 +16,8 @@ from graphprune.errors import UserError
 from graphprune.neural_graph import NeuralGraph, trace, values
 from graphprune.neural_graph.edges import write_out
 
+torch.set_num_threads(1)  # tiny tensors: more threads only wait for one another
+
 
 def sums(graph: NeuralGraph, activations: list[np.ndarray], layer: int) -> np.ndarray:
     """Σ weight · source activation over the edges into ``layer``, for each example."""
