@@ -24,7 +24,8 @@ from graphprune.regular_graphs.measures import Adjacency
 
 OBJECTIVES = ("min", "max")
 STARTS = ("symmetric", "random", "circulant")
-CHAINS = 8
+# which of the orders of symmetry, best first, each chain searches with
+CHAINS = (0, 1, 0, 1, 0, 1, 2, 2)
 # sources left by the symmetries that reach the shortest paths in a given time (benchmarks/rgp.py)
 BEST_SOURCES = 7.0
 # temperatures at the start and the end of a chain, in path length per source
@@ -139,17 +140,17 @@ def symmetry_orders(n: int, k: int) -> list[int]:
 
 
 def _plan(n: int, k: int, seed: int, budget: int, start: str) -> list[_Chain]:
-    share = max(1, budget // CHAINS)
-    seeds = np.random.SeedSequence(seed).generate_state(CHAINS, np.uint64)
+    share = max(1, budget // len(CHAINS))
+    seeds = np.random.SeedSequence(seed).generate_state(len(CHAINS), np.uint64)
     orders = [1]
     if start == "symmetric":
         by_sources = sorted(
             symmetry_orders(n, k), key=lambda g: abs(math.log(n / g / BEST_SOURCES))
         )
-        orders = by_sources[:2]
+        orders = by_sources[:3]
     return [
-        _Chain(orders[i % len(orders)], int(chain_seed), share, start)
-        for i, chain_seed in enumerate(seeds)
+        _Chain(orders[place % len(orders)], int(chain_seed), share, start)
+        for place, chain_seed in zip(CHAINS, seeds, strict=True)
     ]
 
 
