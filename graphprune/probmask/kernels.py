@@ -20,18 +20,18 @@ PARALLEL = 1 << 19
 
 
 # NaN must come through, so of the fast-math rules only reordering is allowed: it vectorises the sum
-@numba.njit(cache=True, fastmath={"reassoc", "contract", "nsz"}, inline="always")  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, fastmath={"reassoc", "contract", "nsz"}, inline="always")
 def _block(values: Vector, first: int, last: int, v: float) -> tuple[float, int]:
     total = 0.0
     active = 0
     for i in range(first, last):
-        shifted = np.float64(values[i]) - v
-        active += (shifted > 0.0) & (shifted < 1.0)
+        shifted = float(values[i]) - v
+        active += 1 if 0.0 < shifted < 1.0 else 0
         total += 0.0 if shifted < 0.0 else (1.0 if shifted > 1.0 else shifted)
     return total, active
 
 
-@numba.njit(cache=True, fastmath={"reassoc", "contract", "nsz"})  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
 def _serial(values: Vector, v: float) -> tuple[float, float]:
     total, active = 0.0, 0
     for first in range(0, values.size, BLOCK):
@@ -41,7 +41,7 @@ def _serial(values: Vector, v: float) -> tuple[float, float]:
     return total, float(active)
 
 
-@numba.njit(cache=True, parallel=True, fastmath={"reassoc", "contract", "nsz"})  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, parallel=True, fastmath={"reassoc", "contract", "nsz"})
 def _parallel(values: Vector, v: float) -> tuple[float, float]:
     blocks = (values.size + BLOCK - 1) // BLOCK
     totals = np.empty(blocks)
@@ -55,16 +55,16 @@ def _parallel(values: Vector, v: float) -> tuple[float, float]:
     return total, float(actives.sum())
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _clip_serial(values: Vector, v: float) -> None:
     for i in range(values.size):
-        values[i] = min(max(np.float64(values[i]) - v, 0.0), 1.0)
+        values[i] = min(max(float(values[i]) - v, 0.0), 1.0)
 
 
-@numba.njit(cache=True, parallel=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, parallel=True)
 def _clip_parallel(values: Vector, v: float) -> None:
     for i in numba.prange(values.size):
-        values[i] = min(max(np.float64(values[i]) - v, 0.0), 1.0)
+        values[i] = min(max(float(values[i]) - v, 0.0), 1.0)
 
 
 def sum_and_active(values: Vector, v: float) -> tuple[float, float]:

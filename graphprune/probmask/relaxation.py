@@ -31,7 +31,8 @@ def logits(probabilities: Tensor) -> Tensor:
     # vectorised logarithms fall back to slow ones at 0, hence the clamp first
     inside = probabilities.clamp(SMALLEST, LARGEST).logit_()
     inside.masked_fill_(probabilities <= 0.0, -CERTAIN)
-    return inside.masked_fill_(probabilities >= 1.0, CERTAIN)
+    inside.masked_fill_(probabilities >= 1.0, CERTAIN)
+    return inside
 
 
 def draw(logit: Tensor, temperature: float, out: Tensor) -> Tensor:
@@ -51,12 +52,13 @@ def through_mask(gradient: Tensor, mask: Tensor) -> Tensor:
     Divided by τ·s(1 − s) (`through_probability`) this is ∂L/∂s; the division is the same for all
     draws of a step and done once, after their sum.
     """
-    return torch.ops.aten.sigmoid_backward.grad_input(gradient, mask, grad_input=gradient)
+    torch.ops.aten.sigmoid_backward.grad_input(gradient, mask, grad_input=gradient)
+    return gradient
 
 
 def through_probability(gradient: Tensor, probabilities: Tensor, temperature: float) -> Tensor:
     """Σ of `through_mask` over draws divided by τ·s(1 − s), written over ``gradient``."""
-    slope = (probabilities - probabilities * probabilities).clamp_(min=TINY)
+    slope = (probabilities * (1.0 - probabilities)).clamp_(min=TINY)
     return gradient.div_(slope).mul_(1.0 / temperature)
 
 
@@ -69,5 +71,5 @@ def hard(probabilities: Tensor, generator: torch.Generator) -> Tensor:
 def entropy(probabilities: Tensor) -> Tensor:
     """−s·log₂ s − (1 − s)·log₂(1 − s) of every entry, in bits; 0 where s is 0 or 1."""
     s = probabilities.to(torch.float64)
-    nats = -torch.special.xlogy(s, s) - torch.special.xlogy(1.0 - s, 1.0 - s)
+    nats: Tensor = -torch.special.xlogy(s, s) - torch.special.xlogy(1.0 - s, 1.0 - s)
     return nats / math.log(2.0)

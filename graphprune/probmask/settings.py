@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from graphprune.errors import UserError, one_of
 
+# the short budget: 5 s a target on a few thousand small images, one thread
+SHORT_STEPS = 600
+SHORT_EPOCHS = 10
 MODES = ("checkpoint", "scratch", "supermask")
 INITIALISATIONS = ("default", "kaiming", "signed_constant")
 FINALS = ("topk", "draws")
@@ -18,7 +22,9 @@ class Settings:
     The defaults are the short budget for small data; `PAPER` holds what the paper sets otherwise.
 
     sparsity: share of the prunable weights to remove, 0 ≤ sparsity < 1; ρ = 1 − sparsity.
-    epochs, batch_size: length of the training; the last batch of an epoch may be smaller.
+    epochs: length of the training; None for the short budget, as many as make 600 steps and at
+        least 10.
+    batch_size: examples a step; the last batch of an epoch may be smaller.
     draws: K, relaxed masks a step whose gradients are averaged. While the budget still keeps
         every weight all masks are 1, and one pass does for all K.
     learning_rate_probabilities: of Adam on s, cosine to zero.
@@ -39,10 +45,10 @@ class Settings:
     """
 
     sparsity: float = 0.9
-    epochs: int = 20
-    batch_size: int = 128
+    epochs: int | None = None
+    batch_size: int = 64
     draws: int = 2
-    learning_rate_probabilities: float = 0.03
+    learning_rate_probabilities: float = 0.1
     learning_rate_weights: float = 0.1
     momentum: float = 0.9
     weight_decay: float = 5e-4
@@ -66,7 +72,9 @@ class Settings:
         ):
             if getattr(self, name) not in allowed:
                 raise one_of(name, getattr(self, name), allowed)
-        for name in ("epochs", "batch_size", "draws", "final_draws"):
+        if self.epochs is not None:
+            _require("epochs", self.epochs, self.epochs >= 1, ">= 1")
+        for name in ("batch_size", "draws", "final_draws"):
             _require(name, getattr(self, name), getattr(self, name) >= 1, ">= 1")
         for name in (
             "learning_rate_probabilities",
@@ -90,6 +98,12 @@ class Settings:
     def keep(self) -> float:
         """ρ, the share of the weights that stays."""
         return 1.0 - self.sparsity
+
+    def length(self, examples: int) -> int:
+        """Epochs of a training on that many examples."""
+        if self.epochs is not None:
+            return self.epochs
+        return max(SHORT_EPOCHS, math.ceil(SHORT_STEPS / math.ceil(examples / self.batch_size)))
 
 
 def _require(name: str, value: object, holds: bool, allowed: str) -> None:

@@ -6,6 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from graphprune.errors import UserError
+from graphprune.masks import prunable
 from graphprune.probmask import relaxation, schedule, state
 from graphprune.probmask.binding import Binding
 from graphprune.probmask.initialisation import initialise
@@ -74,10 +76,10 @@ def train(
     check(model, inputs, targets, settings)
     device = next(model.parameters()).device
     with _own_randomness(device, settings.seed):
-        trainer = _Trainer(model, settings)
+        trainer = _Trainer(model, settings, settings.length(len(targets)))
         if checkpoint is not None and Path(checkpoint).exists():
             trainer.load(checkpoint, inputs, targets)
-        while trainer.epoch < settings.epochs:
+        while trainer.epoch < trainer.epochs:
             row = trainer.run_epoch(inputs, targets)
             if checkpoint is not None:
                 trainer.save(checkpoint, inputs, targets)
@@ -91,8 +93,6 @@ def train(
 
 def check(model: nn.Module, inputs: Tensor, targets: Tensor, settings: Settings) -> None:
     """Raise UserError for examples, targets or a budget no training could use."""
-    from graphprune.masks import prunable
-
     if inputs.ndim < 2 or targets.ndim != 1 or len(inputs) != len(targets) or not len(targets):
         raise UserError(
             f"inputs have shape {tuple(inputs.shape)}, targets {tuple(targets.shape)}; "
@@ -108,29 +108,23 @@ def check(model: nn.Module, inputs: Tensor, targets: Tensor, settings: Settings)
         )
 
 
-class _own_randomness:  # noqa: N801
+@contextmanager
+def _own_randomness(device: torch.device, seed: int) -> Iterator[None]:
     """Torch's generators seeded inside the block and as they were after it."""
-
-    def __init__(self, device: torch.device, seed: int) -> None:
-        self.device, self.seed = device, seed
-        self.fork = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
-
-    def __enter__(self) -> None:
-        self.fork.__enter__()
-        torch.default_generator.manual_seed(self.seed)
-        if self.device.type == "cuda":
-            with torch.cuda.device(self.device):
-                torch.cuda.manual_seed(self.seed)
-
-    def __exit__(self, *error: object) -> None:
-        self.fork.__exit__(*error)
+    cuda = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if cuda else []):
+        torch.default_generator.manual_seed(seed)
+        if cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
 
 
 class _Trainer:
     """A training between two epochs: all that a checkpoint holds, and the step."""
 
-    def __init__(self, model: nn.Module, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, model: nn.Module, settings: Settings, epochs: int) -> None:
+        self.settings, self.epochs = settings, epochs
         network = copy.deepcopy(model)
         if settings.mode != "checkpoint":
             initialise(network, settings.initialisation)
@@ -166,7 +160,7 @@ class _Trainer:
         loss_sum = correct = 0.0
         self.binding.model.train()
         for index, chosen in enumerate(batches):
-            done = (self.epoch + index / len(batches)) / self.settings.epochs
+            done = (self.epoch + index / len(batches)) / self.epochs
             loss, hits = self.step(inputs[chosen].to(device), targets[chosen].to(device), done)
             if not math.isfinite(loss):
                 raise UserError(
@@ -240,7 +234,7 @@ class _Trainer:
             binding.gradient.zero_()
             outputs = binding.model(inputs)
             loss = functional.cross_entropy(outputs, targets) / draws
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             loss_sum += float(loss.detach())
             hits += float((outputs.detach().argmax(1) == targets).sum()) / draws
             for_weights.addcmul_(binding.gradient, mask)
