@@ -37,13 +37,17 @@ def dense_record(
 
     labels: dataset, model, seed. settings: everything that was configured for it.
     """
+    history = folder / "history.csv"
+    start, end = _times(history, sum(_column(history, "seconds")))
     return UnitRecord(
         unit="{dataset}/{model}/seed{seed}".format(**labels),
         params={**labels, **settings},
         metrics={"accuracy_dense": dense_accuracy},
-        curves=_curves(folder / "history.csv", "train"),
+        curves=_curves(history, "train"),
         tags={**tags, **labels, "stage": "evaluate", "method": "dense"},
         artifacts={"dense": _files(folder)},
+        start_time_ms=start,
+        end_time_ms=end,
     )
 
 
@@ -58,6 +62,7 @@ def unit_record(
     metrics = json.loads(metrics_path.read_text())
     folder = metrics_path.parent
     labels = {label: metrics[label] for label in UNIT_LABELS}
+    start, end = _times(metrics_path, metrics["seconds_score"] + metrics["seconds_finetune"])
     report = {f"score/{key}": value for key, value in metrics["report"].items()}
     densities = {f"density/{row['layer']}": row["density"] for row in metrics["layers"]}
     return UnitRecord(
@@ -69,11 +74,24 @@ def unit_record(
         tags={**tags, **labels, "stage": "evaluate"},
         artifacts={"unit": _files(folder)},
         shared={labels["method"]: _files(folder.parent)},
+        start_time_ms=start,
+        end_time_ms=end,
     )
 
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_file())
+
+
+def _times(written: Path, seconds: float) -> tuple[int, int]:
+    """Start and end of the work whose last file is ``written``, in Unix milliseconds."""
+    end = int(1000 * written.stat().st_mtime)
+    return end - int(1000 * seconds), end
+
+
+def _column(history: Path, name: str) -> list[float]:
+    with history.open(newline="") as file:
+        return [float(row[name]) for row in csv.DictReader(file)]
 
 
 def _curves(history: Path, stage: str) -> dict[str, list[tuple[int, float]]]:

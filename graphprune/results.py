@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,8 +115,3 @@ def _seconds(history: str | Path) -> float:
 
     with Path(history).open(newline="") as file:
         return sum(float(row["seconds"]) for row in csv.DictReader(file))
-
-
-def describe(metrics: Mapping[str, object]) -> str:
-    """Name of the unit that ``metrics`` belong to: dataset/model/seedN/method/xC."""
-    return "{dataset}/{model}/seed{seed}/{method}/x{compression:g}".format(**metrics)

@@ -12,8 +12,7 @@ for suffix, ratios in batches().items():
             finetuned=of_units("finetuned.safetensors", ratios),
             histories=of_units("history.csv", ratios),
         output:
-            metrics=of_units("metrics.json", ratios),
-            figures=of_units("figure.png", ratios),
+            of_units("metrics.json", ratios),
         log:
             f"{RESULTS}/logs/evaluate{suffix}/{{dataset}}-{{model}}-seed{{seed}}-{{method}}.log",
         benchmark:

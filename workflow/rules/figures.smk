@@ -128,6 +128,23 @@ rule figure_neural_graph:
         "../scripts/figure_neural_graph.py"
 
 
+# small ones for MLflow, one a unit, all those of a network in one process
+rule figure_units:
+    input:
+        metrics=all_units("metrics.json"),
+        histories=all_units("history.csv"),
+    output:
+        all_units("figure.png"),
+    log:
+        f"{RESULTS}/logs/figure_units/{{dataset}}-{{model}}-seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_units/{{dataset}}-{{model}}-seed{{seed}}.tsv"
+    conda:
+        "../../envs/graphprune.yaml"
+    script:
+        "../scripts/figure_units.py"
+
+
 FIGURES = [
     *rules.figure_comparison.output,
     *of_each_network(rules.figure_density.output),

@@ -3,9 +3,7 @@
 from job import job
 
 with job(snakemake) as log:
-    import pandas as pd
-
-    from graphprune import data, evaluation, figures, networks, results
+    from graphprune import data, evaluation, networks, results
     from graphprune.files import write_json
 
     test = data.read(snakemake.input.data).test
@@ -14,7 +12,7 @@ with job(snakemake) as log:
     scores = list(snakemake.input.scores)
     if len(scores) < len(snakemake.params.compressions):
         scores = scores * len(snakemake.params.compressions)
-    for at, output in enumerate(snakemake.output.metrics):
+    for at, output in enumerate(snakemake.output):
         metrics = results.unit_metrics(
             identity=identity,
             method=snakemake.wildcards.method,
@@ -27,13 +25,5 @@ with job(snakemake) as log:
             finetuned=snakemake.input.finetuned[at],
             history=snakemake.input.histories[at],
         )
-        figure = figures.unit_figure(
-            pd.read_csv(snakemake.input.histories[at]),
-            {row["layer"]: row["density"] for row in metrics["layers"]},
-            snakemake.wildcards.method,
-            title=results.describe(metrics),
-            **{key: value for key, value in metrics.items() if key.startswith("accuracy_")},
-        )
-        figures.save(figure, snakemake.output.figures[at], formats=["png"])
         write_json(output, metrics)
         log.info("%s", metrics)
