@@ -17,11 +17,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from graphprune.curvature.simplex import Indices
+from graphprune.neural_graph.structure import Floats
+
 _FAST = {"nnan", "nsz", "reassoc", "contract", "arcp"}
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def least_difference(a, b):
+def least_difference(a: Floats, b: Floats) -> float:
     """min(a − b)."""
     best = np.inf
     for i in range(len(a)):
@@ -30,7 +33,7 @@ def least_difference(a, b):
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def dot(a, b):
+def dot(a: Floats, b: Floats) -> float:
     total = 0.0
     for i in range(len(a)):
         total += a[i] * b[i]
@@ -38,7 +41,7 @@ def dot(a, b):
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def greatest(a):
+def greatest(a: Floats) -> float:
     best = -np.inf
     for i in range(len(a)):
         best = max(best, a[i])
@@ -46,7 +49,7 @@ def greatest(a):
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _clipped(mass, potential, distance, shift):
+def _clipped(mass: Floats, potential: Floats, distance: Floats, shift: float) -> float:
     """Σ mass · min(potential, distance + shift)."""
     total = 0.0
     for i in range(len(mass)):
@@ -55,7 +58,7 @@ def _clipped(mass, potential, distance, shift):
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _clipped_mass(mass, potential, distance, shift):
+def _clipped_mass(mass: Floats, potential: Floats, distance: Floats, shift: float) -> float:
     """Mass where the distance + shift is below the potential."""
     total = 0.0
     for i in range(len(mass)):
@@ -64,7 +67,17 @@ def _clipped_mass(mass, potential, distance, shift):
 
 
 @njit(cache=True, nogil=True)
-def dual_bound(p, f, to_v, q, g, from_u, direct, low, high):
+def dual_bound(
+    p: Floats,
+    f: Floats,
+    to_v: Floats,
+    q: Floats,
+    g: Floats,
+    from_u: Floats,
+    direct: float,
+    low: float,
+    high: float,
+) -> tuple[float, float]:
     """Greatest value of the concave dual bound over h in [low, high], and its h."""
     best, where = -np.inf, low
     for _ in range(12):
@@ -83,7 +96,16 @@ def dual_bound(p, f, to_v, q, g, from_u, direct, low, high):
 
 
 @njit(cache=True, nogil=True)
-def detour(D, n, m, parents, flow, to_v, from_u, direct):
+def detour(
+    D: Floats,
+    n: int,
+    m: int,
+    parents: Indices,
+    flow: Floats,
+    to_v: Floats,
+    from_u: Floats,
+    direct: float,
+) -> float:
     """Cost of the base flow where each arc may pass through u → v instead."""
     cost = 0.0
     for k in range(n):
@@ -97,13 +119,13 @@ def detour(D, n, m, parents, flow, to_v, from_u, direct):
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _raise(t, distance, row):
+def _raise(t: Floats, distance: float, row: Floats) -> None:
     for j in range(len(t)):
         t[j] = max(t[j], distance - row[j])
 
 
 @njit(cache=True, nogil=True)
-def excess(D, n, m, to_v, out):
+def excess(D: Floats, n: int, m: int, to_v: Floats, out: Floats) -> None:
     """out[j] = max over k of d(k, v) − D_kj: the hub serves sink j iff out[j] + c_j ≤ d(u, v)."""
     out[:m] = -np.inf
     for k in range(n):
@@ -111,7 +133,7 @@ def excess(D, n, m, to_v, out):
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def greatest_sum(a, b):
+def greatest_sum(a: Floats, b: Floats) -> float:
     """max(a + b)."""
     best = -np.inf
     for i in range(len(a)):

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from graphprune.neural_graph.structure import Connection, Floats, Ints, NeuralGraph
@@ -115,9 +117,11 @@ class Distances:
         count = 1 if self._pool is None else min(16, 1 + len(owner) // 4)
         cuts = np.searchsorted(owner, np.linspace(0, len(matrices), count + 1).astype(np.int64))
         jobs = [
-            (matrices, through.matrices, lengths.array, lengths.least)
-            + (owner[a:b], group[a:b], tap[a:b], *channels)
-            for a, b in zip(cuts[:-1], cuts[1:], strict=True)
+            (
+                *(matrices, through.matrices, lengths.array, lengths.least),
+                *(owner[a:b], group[a:b], tap[a:b], *channels),
+            )
+            for a, b in pairwise(cuts)
         ]
         if self._pool is None:
             for job in jobs:
@@ -183,7 +187,7 @@ def _classify(rows: list[Ints], positions: int) -> tuple[Ints, int, list[tuple[I
     return pairs, len(owner), steps
 
 
-def _scatter(code: Ints, salt: int) -> np.ndarray:
+def _scatter(code: Ints, salt: int) -> npt.NDArray[np.uint64]:
     """splitmix64 of ``code``: 64 well mixed bits, ``uint64``."""
     x = code.astype(np.uint64) + np.uint64(salt * 0x9E3779B97F4A7C15 % 2**64)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -192,7 +196,10 @@ def _scatter(code: Ints, salt: int) -> np.ndarray:
 
 
 @njit(cache=True, nogil=True)
-def _first_step(out, lengths, owner, tap, source_channel, target_channel):
+def _first_step(
+    out: Floats, lengths: Floats, owner: Ints, tap: Ints, source_channel: int, target_channel: int
+) -> None:
+    """out[c, i, j] = length of the edge i → j under the steps of class c."""
     _, groups, cin, cout = lengths.shape
     for step in range(len(owner)):
         for g in range(groups):
@@ -205,13 +212,16 @@ def _first_step(out, lengths, owner, tap, source_channel, target_channel):
 
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
-def _relax(row, edge, first, count, offset):
+def _relax(row: Floats, edge: Floats, first: int, count: int, offset: float) -> None:
     for a in range(count):
         row[first + a] = min(row[first + a], offset + edge[a])
 
 
 @njit(cache=True, nogil=True)
-def _next_step(out, through, lengths, least, owner, group, tap, source_channel, target_channel):
+def _next_step(
+    out: Floats, through: Floats, lengths: Floats, least: Floats, owner: Ints, group: Ints,
+    tap: Ints, source_channel: int, target_channel: int,
+) -> None:  # fmt: skip
     """out[c, i, j] = min over the steps of class c and the channels r of d(i, r) + length(r, j)."""
     _, groups, cin, cout = lengths.shape
     for i in range(out.shape[1]):

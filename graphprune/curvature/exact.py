@@ -6,7 +6,7 @@ open edges from the base optimum, in rounds: each round takes, for every paramet
 not certain yet, its open edges of least lower bound, and no edge that cannot lower the minimum.
 What a round solves depends on earlier rounds alone, so results do not depend on threads.
 
-Paper: arXiv 2601.16366; identities and proofs in ``docs``.
+Paper: arXiv 2601.16366; the identities it rests on: ``curvature.bounds``.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from time import perf_counter
 
 import numpy as np
 
-from graphprune.curvature import kernels
+from graphprune.curvature.bounding import bound_units
 from graphprune.curvature.definitions import ALPHA, check_alpha, check_values
 from graphprune.curvature.distances import Distances
+from graphprune.curvature.problem import STATISTICS, Sheet, Store, scratch
 from graphprune.curvature.problems import build_problem
+from graphprune.curvature.solving import solve_edges
 from graphprune.errors import UserError
 from graphprune.neural_graph.structure import Connection, Floats, Ints, NeuralGraph
 
@@ -74,7 +76,7 @@ def parameter_curvatures(
         raise UserError(f"tolerance is {tolerance}; allowed: tolerance >= 0")
     began = perf_counter()
     result = CurvatureResult({}, {})
-    totals = np.zeros(len(kernels.STATISTICS), np.int64)
+    totals = np.zeros(len(STATISTICS), np.int64)
     with _Workers(threads) as workers:
         distances = Distances(graph, workers.pool)
         for index, connection in enumerate(graph.connections):
@@ -89,7 +91,7 @@ def parameter_curvatures(
                 error = np.maximum(error, result.error[name])
                 least = np.minimum(least, result.kappa[name])
             result.kappa[name], result.error[name] = least, error
-    for name, count in zip(kernels.STATISTICS, totals, strict=True):
+    for name, count in zip(STATISTICS, totals, strict=True):
         result.statistics[name] = float(count)
     statistics = result.statistics
     statistics["skipped_by_bounds"] = statistics["open"] - statistics["solved"]
@@ -117,7 +119,7 @@ def edge_curvatures(
     check_alpha(alpha)
     values = [np.atleast_2d(level) for level in values]
     check_values(graph, values)
-    totals = np.zeros(len(kernels.STATISTICS), np.int64)
+    totals = np.zeros(len(STATISTICS), np.int64)
     found: list[Floats] = []
     with _Workers(threads) as workers:
         distances = Distances(graph, workers.pool)
@@ -187,9 +189,9 @@ class _Connection:
         self._problem, self._sizes, self._error = built.problem, built.sizes, built.error
         self._block_of = built.block_of
         self._workers, self._totals = workers, totals
+        self._widest = 0.0
         self._scratch = [
-            kernels.scratch(self._problem, built.largest_p, built.largest_q)
-            for _ in range(workers.threads)
+            scratch(self._problem, built.largest_p, built.largest_q) for _ in range(workers.threads)
         ]
 
     def minimum(self, tolerance: float) -> tuple[Floats, Floats]:
@@ -203,7 +205,7 @@ class _Connection:
         floor = np.minimum(flat, floor)
         with np.errstate(invalid="ignore"):
             width = np.where(np.isfinite(flat), flat - floor, 0.0)
-        error = np.where(np.isfinite(flat), 0.5 * width + self._error, 0.0)
+        error = np.where(np.isfinite(flat), 0.5 * width + self._error + self._widest, 0.0)
         return (flat - 0.5 * width).reshape(best.shape), error.reshape(best.shape)
 
     def every_edge(self) -> Floats:
@@ -232,33 +234,37 @@ class _Connection:
 
     def _bound(
         self, begin: int, end: int, best: Floats, keep: bool
-    ) -> tuple[Floats, kernels.Store, Floats]:
+    ) -> tuple[Floats, Store, Floats]:
         groups, cout, cin, _ = self._problem.length.shape
         shape = end - begin, groups, cout, cin
         lower = np.full(shape, np.inf)
         exact = np.full(shape, np.nan) if keep else np.empty((0, 0, 0, 0))
         sizes = self._sizes[begin:end].reshape(-1)
         nodes = int(sizes.sum())
-        store = kernels.Store(
+        store = Store(
             np.concatenate([[0], np.cumsum(sizes)]),
             np.empty(nodes, np.int32),
             np.empty(nodes),
             np.empty(nodes),
-            np.empty(len(sizes)),
         )
         threads = self._workers.threads
-        bests = [best.copy() for _ in range(threads)]
-        counts = np.zeros((threads, len(kernels.STATISTICS)), np.int64)
+        sheets = [self._sheet(begin, lower, exact, best.copy()) for _ in range(threads)]
         units = end - begin
         # Few units (linear layers): share out each one's output channels as well.
         parts = 1 if units >= 4 * threads else min(cout, 2 * threads)
         step = max(1, units // (16 * threads))
 
         def work(worker: int, first: int, last: int, part: int) -> None:
-            kernels.bound_units(
-                self._problem, store, self._scratch[worker], begin, first, last, part, parts,
-                lower, exact, bests[worker], counts[worker],
-            )  # fmt: skip
+            bound_units(
+                self._problem,
+                store,
+                self._scratch[worker],
+                sheets[worker],
+                first,
+                last,
+                part,
+                parts,
+            )
 
         self._workers.each(
             work,
@@ -268,15 +274,15 @@ class _Connection:
                 for part in range(parts)
             ],
         )
-        for other in bests:
-            np.minimum(best, other, out=best)
-        self._totals += counts.sum(axis=0)
+        for sheet in sheets:
+            np.minimum(best, sheet.best, out=best)
+        self._collect(sheets)
         return lower, store, exact
 
     def _rounds(
         self,
         lower: Floats,
-        store: kernels.Store,
+        store: Store,
         begin: int,
         best: Floats,
         floor: Floats,
@@ -313,7 +319,7 @@ class _Connection:
         tap = self._problem.tap[(unit + begin) % len(self._problem.tap)]
         return np.asarray(channel * taps + tap)
 
-    def _solve(self, edges: Ints, store: kernels.Store, begin: int) -> tuple[Ints, Floats]:
+    def _solve(self, edges: Ints, store: Store, begin: int) -> tuple[Ints, Floats]:
         """κ of open edges; returns them sorted by problem, and κ in that order."""
         groups, cout, cin, _ = self._problem.length.shape
         unit, channel = np.divmod(edges, groups * cout * cin)
@@ -322,18 +328,27 @@ class _Connection:
         edges, block, unit = edges[order], block[order], unit[order]
         kappa = np.empty(len(edges))
         threads = self._workers.threads
-        counts = np.zeros((threads, len(kernels.STATISTICS)), np.int64)
+        nothing = np.empty((0, 0, 0, 0))
+        sheets = [self._sheet(begin, nothing, nothing, nothing) for _ in range(threads)]
         step = min(512, max(16, len(edges) // (8 * threads)))
 
         def work(worker: int, first: int, last: int) -> None:
-            kernels.solve_edges(
-                self._problem, store, self._scratch[worker], begin, edges[first:last],
-                block[first:last], kappa[first:last], counts[worker],
+            solve_edges(
+                self._problem, store, self._scratch[worker], sheets[worker], edges[first:last],
+                block[first:last], kappa[first:last],
             )  # fmt: skip
 
         self._workers.each(
             work,
             [(first, min(first + step, len(edges))) for first in range(0, len(edges), step)],
         )
-        self._totals += counts.sum(axis=0)
+        self._collect(sheets)
         return edges, kappa
+
+    def _sheet(self, begin: int, lower: Floats, exact: Floats, best: Floats) -> Sheet:
+        return Sheet(begin, lower, exact, best, np.zeros(len(STATISTICS), np.int64), np.zeros(1))
+
+    def _collect(self, sheets: list[Sheet]) -> None:
+        for sheet in sheets:
+            self._totals += sheet.counts
+            self._widest = max(self._widest, float(sheet.widest[0]))

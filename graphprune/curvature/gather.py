@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from graphprune.curvature.distances import DistanceTable
+from graphprune.curvature.simplex import Indices
 from graphprune.neural_graph.structure import Floats, Ints
 
 
@@ -32,9 +33,9 @@ class Tables(NamedTuple):
 class Entries(NamedTuple):
     """Vertices as parallel arrays, ordered by (slot, position)."""
 
-    slot: np.ndarray
-    position: np.ndarray
-    channel: np.ndarray
+    slot: Indices
+    position: Indices
+    channel: Indices
 
 
 def flatten(tables: list[DistanceTable]) -> Tables:
@@ -59,7 +60,7 @@ def flatten(tables: list[DistanceTable]) -> Tables:
 
 
 @njit(cache=True, nogil=True)
-def matrix_start(tables, table, source, target):
+def matrix_start(tables: Tables, table: int, source: int, target: int) -> int:
     """Where the matrix of a position pair begins; −1 where no path joins the positions."""
     at = tables.row[table] + source
     low = tables.pair[table] + tables.start[at]
@@ -73,11 +74,14 @@ def matrix_start(tables, table, source, target):
     if low >= tables.pair[table] + tables.start[at + 1] or tables.position[low] != target:
         return -1
     size = tables.sources[table] * tables.targets[table]
-    return tables.origin[table] + tables.group[low] * size
+    return int(tables.origin[table] + tables.group[low] * size)
 
 
 @njit(cache=True, nogil=True)
-def gather(tables, ids, rows, row_first, row_last, cols, col_first, col_last, out):
+def gather(
+    tables: Tables, ids: Ints, rows: Entries, row_first: int, row_last: int, cols: Entries,
+    col_first: int, col_last: int, out: Floats,
+) -> None:  # fmt: skip
     """out[i, j] = distance from row vertex i to column vertex j.
 
     ids: ``(row slots, column slots)`` table of each pair of slots, −1 where no path leads.

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphprune.curvature import kernels
 from graphprune.curvature.definitions import inactive, supremum
 from graphprune.curvature.distances import Distances, DistanceTable
 from graphprune.curvature.gather import Entries, flatten
+from graphprune.curvature.problem import MEETS, Flags, Problem
 from graphprune.curvature.supports import Neighbours, Supports, neighbours, supports
 from graphprune.neural_graph.structure import Connection, Floats, Ints, NeuralGraph
 
@@ -23,10 +23,10 @@ class Built:
 
     sizes: ``(units, blocks)`` nodes of each base problem.
     block_of: ``(groups * cout * cin,)`` block of each channel pair.
-    error: bound of the change of any curvature by rounding and by mass left out.
+    error: bound of the change of any curvature by mass left out and bounds that nearly meet.
     """
 
-    problem: kernels.Problem
+    problem: Problem
     sizes: Ints
     block_of: Ints
     error: float
@@ -57,36 +57,41 @@ def build_problem(
     q = supports(after, graph, values, NEGLIGIBLE / ratio)
     group, cls_in, cls_out, members_b, members_a, block_of = _blocks(connection, before, after)
     layers = graph.layers
-    problem = kernels.Problem(
-        *(np.ascontiguousarray(connection.pairs[:, i]) for i in range(3)),
-        np.ascontiguousarray(length),
-        group,
-        cls_in,
-        cls_out,
-        _starts(members_b),
-        _starts(members_a),
-        np.concatenate(members_b),
-        np.concatenate(members_a),
-        connection.source_channel,
-        connection.target_channel,
-        layers[source].positions,
-        layers[target].positions,
-        before.count,
-        after.count,
-        _active(graph, source, values),
-        _active(graph, target, values),
-        p.start,
-        Entries(p.slot, p.position, p.channel),
-        p.mass,
-        q.start,
-        Entries(q.slot, q.position, q.channel),
-        q.mass,
-        flatten(tables),
-        *ids,
-        alpha,
-        supremum(graph, connection),
+    problem = Problem(
+        source=np.ascontiguousarray(connection.pairs[:, 0]),
+        target=np.ascontiguousarray(connection.pairs[:, 1]),
+        tap=np.ascontiguousarray(connection.pairs[:, 2]),
+        length=np.ascontiguousarray(length),
+        block_group=group,
+        block_in=cls_in,
+        block_out=cls_out,
+        first_b=_starts(members_b),
+        first_a=_starts(members_a),
+        members_b=np.concatenate(members_b),
+        members_a=np.concatenate(members_a),
+        source_channel=connection.source_channel,
+        target_channel=connection.target_channel,
+        source_positions=layers[source].positions,
+        target_positions=layers[target].positions,
+        in_classes=before.count,
+        out_classes=after.count,
+        active_u=_active(graph, source, values),
+        active_v=_active(graph, target, values),
+        p_start=p.start,
+        p_entries=Entries(p.slot, p.position, p.channel),
+        p_mass=p.mass,
+        q_start=q.start,
+        q_entries=Entries(q.slot, q.position, q.channel),
+        q_mass=q.mass,
+        tables=flatten(tables),
+        across=ids[0],
+        to_v=ids[1],
+        from_u=ids[2],
+        direct=ids[3],
+        alpha=alpha,
+        supremum=supremum(graph, connection),
     )
-    error = (p.dropped + q.dropped + 2 * kernels.ROUNDING) * ratio + kernels.MEETS
+    error = (p.dropped + q.dropped) * ratio + MEETS
     sizes = _sizes(problem, p, q, len(values[0]))
     return Built(problem, sizes, block_of, error, p.largest, q.largest)
 
@@ -95,7 +100,7 @@ def _starts(lists: list[Ints]) -> Ints:
     return np.concatenate([[0], np.cumsum([len(entry) for entry in lists])]).astype(np.int64)
 
 
-def _active(graph: NeuralGraph, layer: int, values: list[Floats]) -> np.ndarray:
+def _active(graph: NeuralGraph, layer: int, values: list[Floats]) -> Flags:
     return np.stack([~inactive(graph, layer, level) for level in values[layer]])
 
 
@@ -129,7 +134,8 @@ def _blocks(
 ) -> tuple[Ints, Ints, Ints, list[Ints], list[Ints], Ints]:
     """Groups of channel pairs that share p and q."""
     groups, cout, cin, _ = connection.weight.shape
-    rows, members_b, members_a = [], [], []
+    rows: list[tuple[int, int, int]] = []
+    members_b, members_a = [], []
     block_of = np.empty((groups, cout, cin), np.int64)
     for g in range(groups):
         first_b = connection.source_channel + g * cin
@@ -148,7 +154,7 @@ def _blocks(
     return columns[0], columns[1], columns[2], members_b, members_a, block_of.reshape(-1)
 
 
-def _sizes(problem: kernels.Problem, p: Supports, q: Supports, examples: int) -> Ints:
+def _sizes(problem: Problem, p: Supports, q: Supports, examples: int) -> Ints:
     """Nodes of each base problem, ``(units, blocks)``; 0 where p or q is empty."""
     example = np.repeat(np.arange(examples), len(problem.source))[:, None]
     s, t = (np.tile(column, examples)[:, None] for column in (problem.source, problem.target))

@@ -14,17 +14,25 @@ blocking one of the cycle, which excludes cycling (Cunningham 1976).
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
+
+from graphprune.neural_graph.structure import Floats, Ints
+
+Indices = npt.NDArray[np.int32]
 
 # Rows of the integer tree array.
 PARENT, FIRST, NEXT, PREVIOUS, DEPTH = range(5)
 NONE = -1
 
+# Pivots per node after which only rounding can still make arcs look profitable.
+PATIENCE = 200
+
 _FAST = {"nnan", "nsz", "reassoc", "contract", "arcp"}
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _link(tree, child, parent):
+def _link(tree: Indices, child: int, parent: int) -> None:
     head = tree[FIRST, parent]
     tree[PARENT, child] = parent
     tree[NEXT, child] = head
@@ -35,7 +43,7 @@ def _link(tree, child, parent):
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _unlink(tree, child):
+def _unlink(tree: Indices, child: int) -> None:
     before, after = tree[PREVIOUS, child], tree[NEXT, child]
     if before == NONE:
         tree[FIRST, tree[PARENT, child]] = after
@@ -46,7 +54,7 @@ def _unlink(tree, child):
 
 
 @njit(cache=True, nogil=True)
-def _shift(tree, potential, top, n, hub, change):
+def _shift(tree: Indices, potential: Floats, top: int, n: int, hub: int, change: float) -> None:
     """Potentials of the subtree at ``top``: sources by ``change``, sinks by ``-change``; depths."""
     node = top
     while True:
@@ -66,7 +74,9 @@ def _shift(tree, potential, top, n, hub, change):
 
 
 @njit(cache=True, nogil=True)
-def pivot(tree, flow, potential, i, j, reduced, n, hub):
+def pivot(
+    tree: Indices, flow: Floats, potential: Floats, i: int, j: int, reduced: float, n: int, hub: int
+) -> float:
     """Bring arc i → j of negative reduced cost into the tree; returns the flow it takes."""
     a, b = i, j
     while a != b:
@@ -113,7 +123,7 @@ def pivot(tree, flow, potential, i, j, reduced, n, hub):
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _row_minimum(row, g, m):
+def _row_minimum(row: Floats, g: Floats, m: int) -> float:
     best = np.inf
     for j in range(m):
         best = min(best, row[j] - g[j])
@@ -121,7 +131,7 @@ def _row_minimum(row, g, m):
 
 
 @njit(cache=True, nogil=True)
-def _row_entry(row, g, m, bound):
+def _row_entry(row: Floats, g: Floats, m: int, bound: float) -> int:
     for j in range(m):
         if row[j] - g[j] <= bound:
             return j
@@ -129,7 +139,7 @@ def _row_entry(row, g, m, bound):
 
 
 @njit(cache=True, nogil=True)
-def empty_tree(tree, nodes):
+def empty_tree(tree: Indices, nodes: int) -> None:
     """``nodes`` nodes, the last of them the root, nothing attached."""
     tree[PARENT, :nodes] = NONE
     tree[FIRST, :nodes] = NONE
@@ -139,7 +149,7 @@ def empty_tree(tree, nodes):
 
 
 @njit(cache=True, nogil=True)
-def hang(tree, n, m, parents):
+def hang(tree: Indices, n: int, m: int, parents: Indices) -> None:
     """The tree with the given ``parents`` of the n + m base nodes (NONE: child of the root)."""
     root = n + m + 2
     empty_tree(tree, root + 1)
@@ -157,7 +167,7 @@ def hang(tree, n, m, parents):
 
 
 @njit(cache=True, nogil=True)
-def _greedy(D, n, m, p, q):
+def _greedy(D: Floats, n: int, m: int, p: Floats, q: Floats) -> tuple[Ints, Ints, Floats]:
     """A feasible forest as arcs (source, sink, flow > 0): sources fill the cheapest free sinks."""
     need = q[:m].copy()
     g = D[0, :m].copy()
@@ -194,7 +204,15 @@ def _greedy(D, n, m, p, q):
 
 
 @njit(cache=True, nogil=True)
-def _root_forest(D, n, m, arcs, tree, flow, potential):
+def _root_forest(
+    D: Floats,
+    n: int,
+    m: int,
+    arcs: tuple[Ints, Ints, Floats],
+    tree: Indices,
+    flow: Floats,
+    potential: Floats,
+) -> None:
     """Hang the forest of the arcs from the root, each part by one source; set potentials."""
     sources, sinks, flows = arcs
     root = n + m + 2
@@ -234,16 +252,30 @@ def _root_forest(D, n, m, arcs, tree, flow, potential):
 
 
 @njit(cache=True, nogil=True)
-def solve_base(D, n, m, p, q, tree, flow, potential, tolerance):
+def solve_base(
+    D: Floats,
+    n: int,
+    m: int,
+    p: Floats,
+    q: Floats,
+    tree: Indices,
+    flow: Floats,
+    potential: Floats,
+    tolerance: float,
+) -> tuple[float, int, float]:
     """Optimal transport of p to q at costs D; fills the tree, its flows and potentials.
 
-    D: ``(n, m)``; p, q: positive masses of equal sum. Returns (cost, number of pivots); on return
-    ``D[k, j] - potential[k] - potential[n + j] >= -tolerance`` for every arc.
+    D: ``(n, m)``; p, q: positive masses of equal sum. Returns (cost, number of pivots, tolerance):
+    on return ``D[k, j] - potential[k] - potential[n + j] >= -tolerance`` for every arc, so the cost
+    is optimal to within tolerance. It is widened where rounding makes the pivots go round.
     """
     _root_forest(D, n, m, _greedy(D, n, m, p, q), tree, flow, potential)
     pivots, clean, k = 0, 0, 0
+    limit = PATIENCE * (n + m)
     g = potential[n : n + m]
     while clean < n:
+        if pivots > limit:
+            tolerance, limit = 10.0 * tolerance, 2 * limit
         least = _row_minimum(D[k], g, m)
         if least - potential[k] < -tolerance:
             j = _row_entry(D[k], g, m, least)
@@ -253,11 +285,11 @@ def solve_base(D, n, m, p, q, tree, flow, potential, tolerance):
         else:
             clean += 1
             k = k + 1 if k + 1 < n else 0
-    return base_cost(D, n, m, tree, flow), pivots
+    return base_cost(D, n, m, tree, flow), pivots, tolerance
 
 
 @njit(cache=True, nogil=True)
-def base_cost(D, n, m, tree, flow):
+def base_cost(D: Floats, n: int, m: int, tree: Indices, flow: Floats) -> float:
     """Cost of the tree's flow."""
     cost = 0.0
     for k in range(n):
@@ -269,22 +301,51 @@ def base_cost(D, n, m, tree, flow):
 
 
 @njit(cache=True, nogil=True)
-def solve_edge(D, n, m, to_v, from_u, direct, idle, start, tree, flow, potential, tolerance):
-    """The bordered problem of one edge, from a base optimum.
-
-    to_v: d(k, v) ``(n,)``; from_u: d(u, m) ``(m,)``; direct: d(u, v); idle: mass of u and of v
-    relative to that of p; start: first potential of u. ``tree``, ``flow``, ``potential`` hold the
-    base optimum and are overwritten. Returns (least cost − idle · direct, number of pivots).
-    """
+def add_edge(
+    tree: Indices,
+    flow: Floats,
+    potential: Floats,
+    n: int,
+    m: int,
+    direct: float,
+    idle: float,
+    start: float,
+) -> None:
+    """Hang u → v, which carries all ``idle`` mass, beside a base optimum; u's potential is free."""
     u, v, root = n + m, n + m + 1, n + m + 2
     _link(tree, u, root)
     _link(tree, v, u)
     tree[DEPTH, u], tree[DEPTH, v] = 1, 2
     flow[u], flow[v] = 0.0, idle
-    potential[u], potential[v] = start, direct - start
+    potential[u], potential[v], potential[root] = start, direct - start, 0.0
+
+
+@njit(cache=True, nogil=True)
+def solve_edge(
+    D: Floats,
+    n: int,
+    m: int,
+    to_v: Floats,
+    from_u: Floats,
+    direct: float,
+    tree: Indices,
+    flow: Floats,
+    potential: Floats,
+    tolerance: float,
+) -> tuple[float, int, float]:
+    """The bordered problem of one edge, from any feasible tree with its potentials.
+
+    to_v: d(k, v) ``(n,)``; from_u: d(u, m) ``(m,)``; direct: d(u, v). Returns (least cost
+    − idle mass · direct, number of pivots, tolerance) as ``solve_base`` does.
+    """
+    u = n + m
+    v = u + 1
     pivots, clean, k = 0, 0, 0
+    limit = PATIENCE * (n + m)
     f, g = potential[:n], potential[n : n + m]
     while True:
+        if pivots > limit:
+            tolerance, limit = 10.0 * tolerance, 2 * limit
         least, i, j = _hub_entry(to_v, from_u, direct, f, g, potential[u], potential[v], n, m)
         if least < -tolerance:
             pivot(tree, flow, potential, i, j, least, n, u)
@@ -303,11 +364,21 @@ def solve_edge(D, n, m, to_v, from_u, direct, idle, start, tree, flow, potential
             k = k + 1 if k + 1 < n else 0
         if clean >= n:
             break
-    return _edge_cost(D, n, m, to_v, from_u, direct, tree, flow), pivots
+    return _edge_cost(D, n, m, to_v, from_u, direct, tree, flow), pivots, tolerance
 
 
 @njit(cache=True, nogil=True)
-def _hub_entry(to_v, from_u, direct, f, g, potential_u, potential_v, n, m):
+def _hub_entry(
+    to_v: Floats,
+    from_u: Floats,
+    direct: float,
+    f: Floats,
+    g: Floats,
+    potential_u: float,
+    potential_v: float,
+    n: int,
+    m: int,
+) -> tuple[float, int, int]:
     """The arc from u or into v of least reduced cost."""
     best, i, j = direct - potential_u - potential_v, n + m, n + m + 1
     for sink in range(m):
@@ -322,7 +393,16 @@ def _hub_entry(to_v, from_u, direct, f, g, potential_u, potential_v, n, m):
 
 
 @njit(cache=True, nogil=True)
-def _edge_cost(D, n, m, to_v, from_u, direct, tree, flow):
+def _edge_cost(
+    D: Floats,
+    n: int,
+    m: int,
+    to_v: Floats,
+    from_u: Floats,
+    direct: float,
+    tree: Indices,
+    flow: Floats,
+) -> float:
     u, v = n + m, n + m + 1
     cost = 0.0
     for k in range(n):

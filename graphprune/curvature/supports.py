@@ -171,7 +171,11 @@ def supports(
 
 
 @njit(cache=True, nogil=True)
-def _weigh(level, vertex, start, negligible, underflow, counts, keep, mass):
+def _weigh(
+    level: Floats, vertex: Ints, start: Ints, negligible: float, underflow: float, counts: Ints,
+    keep: Ints, mass: Floats,
+) -> tuple[int, float]:  # fmt: skip
+    """Kept entries and their masses, row by row; returns their number and the most mass lost."""
     used, lost = 0, 0.0
     for row in range(len(start) - 1):
         total, active = 0.0, 0
