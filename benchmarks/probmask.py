@@ -1,0 +1,176 @@
+"""ProbMask's cost: a training step against a dense one, and the projection by itself.
+
+    python benchmarks/probmask.py --models lenet5 vgg9 resnet20 --threads 1
+
+All ratios are of CPU times or peak memory measured in one process, dense and masked steps
+alternating, so that a busy machine disturbs both alike. The dense step is the same network, batch
+and fused SGD with one forward pass; K draws make K passes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch.nn import functional
+
+from graphprune import models, project
+from graphprune.files import write_csv
+from graphprune.probmask.projection import project_
+from graphprune.probmask.settings import Settings
+from graphprune.probmask.trainer import _Trainer
+
+SHAPES = {"lenet5": (1, 28, 28), "mlp": (1, 28, 28)}
+CIFAR = (3, 32, 32)
+MIB = 2.0**20
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """CPU seconds of all threads: less disturbed by other programs than the clock."""
+    start = time.process_time()
+    run()
+    return time.process_time() - start
+
+
+def alternating(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median seconds of each run, taken in turns after one warm-up."""
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        run()
+    for _ in range(repeats):
+        for name, run in runs.items():
+            taken[name].append(seconds(run))
+    return {name: median(values) for name, values in taken.items()}
+
+
+def state_bytes(*groups: object) -> float:
+    """MiB of the distinct storages among tensors, optimizers and networks."""
+    storages: dict[int, int] = {}
+    for group in groups:
+        for tensor in _tensors(group):
+            storage = tensor.untyped_storage()
+            storages[storage.data_ptr()] = storage.nbytes()
+    return sum(storages.values()) / MIB
+
+
+def _tensors(group: object) -> list[torch.Tensor]:
+    if isinstance(group, torch.nn.Module):
+        parameters = list(group.parameters())
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        return [*parameters, *gradients, *group.buffers()]
+    if isinstance(group, torch.optim.Optimizer):
+        states = [state.values() for state in group.state.values()]
+        return [value for values in states for value in values if isinstance(value, torch.Tensor)]
+    return [group] if isinstance(group, torch.Tensor) else []
+
+
+def steps(name: str, batch: int, repeats: int) -> dict[str, object]:
+    shape = SHAPES.get(name, CIFAR)
+    x, y = torch.randn(batch, *shape), torch.randint(0, 10, (batch,))
+    dense = models.build(name, shape, 10, seed=0)
+    sgd = torch.optim.SGD(dense.parameters(), 1e-3, momentum=0.9, weight_decay=5e-4, fused=True)
+
+    def dense_step() -> None:
+        sgd.zero_grad(set_to_none=True)
+        loss = functional.cross_entropy(dense(x), y)
+        loss.backward()
+        sgd.step()
+        float(loss.detach())
+
+    trainers = {
+        k: _Trainer(dense, Settings(draws=k, learning_rate_weights=1e-3), epochs=1) for k in (1, 2)
+    }
+    runs: dict[str, Callable[[], object]] = {"dense": dense_step}
+    for k, trainer in trainers.items():
+        # past the ramp, probabilities spread out as in the middle of a training
+        trainer.step(x, y, 0.3)
+        runs[f"K{k}"] = lambda trainer=trainer: trainer.step(x, y, 0.5)
+    two = trainers[2]
+    moved = two.probabilities + 0.006 * torch.randn_like(two.probabilities)
+
+    def projection() -> None:
+        project_(moved.clone(), 0.2 * moved.numel(), two.shift)
+
+    taken = alternating({**runs, "projection": projection}, repeats)
+    one = trainers[1]
+    masked_state = state_bytes(
+        one.binding.model,
+        one.binding.gradient,
+        one.weights,
+        one.weights.grad,
+        one.mask,
+        one.probabilities,
+        one.probabilities.grad,
+        one.adam,
+        one.sgd,
+    )
+    return {
+        "model": name,
+        "weights": two.binding.count,
+        "batch": batch,
+        "dense_ms": round(1e3 * taken["dense"], 2),
+        "K1_ratio": round(taken["K1"] / taken["dense"], 3),
+        "K2_ratio": round(taken["K2"] / taken["dense"], 3),
+        "projection_share_K1": round(taken["projection"] / taken["K1"], 4),
+        "projection_share_K2": round(taken["projection"] / taken["K2"], 4),
+        "state_dense_mib": round(state_bytes(dense, sgd), 2),
+        "state_masked_mib": round(masked_state, 2),
+    }
+
+
+def projections(entries: int, tensors: int, repeats: int) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    generator = torch.Generator().manual_seed(0)
+    s = (torch.rand(entries, generator=generator) < 0.1).float()
+    s += 0.006 * torch.randn(entries, generator=generator)
+    budget = 0.09 * entries
+    for count in (1, tensors):
+        parts = list(s.tensor_split(count))
+        out = project(parts, budget)
+        total = float(sum(part.double().sum() for part in out))
+        taken = alternating({"project": lambda parts=parts: project(parts, budget)}, repeats)
+        rows.append(
+            {
+                "tensors": count,
+                "entries": entries,
+                "ms": round(1e3 * taken["project"], 2),
+                "relative_error_of_the_sum": f"{abs(total - budget) / budget:.1e}",
+            }
+        )
+    return rows
+
+
+def show(rows: list[dict[str, object]], path: Path) -> None:
+    print("  ".join(rows[0]))
+    for row in rows:
+        print("  ".join(f"{row[key]!s:>{len(key)}}" for key in row))
+    write_csv(path, rows)
+    print(f"-> {path}\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--models", nargs="*", default=["lenet5", "vgg9", "resnet20"])
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--entries", type=int, default=20_000_000)
+    parser.add_argument("--tensors", type=int, default=5_000)
+    parser.add_argument("--output", type=Path, default=Path("results/benchmarks"))
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+    rows = [steps(name, arguments.batch, arguments.repeats) for name in arguments.models]
+    if rows:
+        show(rows, arguments.output / "probmask_step.csv")
+    if arguments.entries:
+        table = projections(arguments.entries, arguments.tensors, max(3, arguments.repeats // 3))
+        show(table, arguments.output / "probmask_projection.csv")
+
+
+if __name__ == "__main__":
+    main()
