@@ -119,7 +119,8 @@ install_packages() {
         return
     fi
     forward_pip_configuration
-    local install=("$VENV/bin/uv" pip install --quiet --python "$VENV/bin/python")
+    # compiled once here instead of in every job where PYTHONDONTWRITEBYTECODE is set
+    local install=("$VENV/bin/uv" pip install --quiet --compile-bytecode --python "$VENV/bin/python")
     if [[ -z ${UV_TORCH_BACKEND:-} && -z ${UV_FIND_LINKS:-} ]] && ! has_gpu; then
         if UV_TORCH_BACKEND=cpu "${install[@]}" "${arguments[@]}" 2>/dev/null; then return; fi
         say "no torch built for CPUs to be had; taking the index's default"
@@ -157,6 +158,7 @@ make_venv
 say "installing the packages into $VENV (Python $(python_version "$VENV/bin/python"))"
 install_packages
 link_graph_tool
+"$VENV/bin/python" -m compileall -q graphprune workflow/scripts
 check_imports
 touch "$STAMP"
 say "done"
