@@ -15,6 +15,7 @@ from graphprune.compaction import file_size, latencies, latency, layouts_of
 from graphprune.compaction.structure import blocks_of, channel_support
 from graphprune.errors import UserError
 from graphprune.methods.rgp import RGP
+from graphprune.regular_graphs.mapping import block_mask
 
 LAYERS = {
     "linear": (lambda: nn.Linear(20, 12), (3, 20)),
@@ -211,3 +212,22 @@ def test_bad_input_is_refused(masks, layout, message):
 def test_latency_refuses_no_repeats():
     with pytest.raises(UserError, match="repeats"):
         latency(nn.Linear(2, 2), torch.zeros(1, 2), repeats=0)
+
+
+def test_layouts_chosen_without_an_example():
+    torch.manual_seed(0)
+    wide = nn.Conv2d(64, 64, 3, padding=1)
+    graph = graphprune.regular_graph(8, 2)
+    blocky = block_mask(graph, (64, 64, 3, 3))
+    scattered = torch.rand(64, 64, 3, 3) < 0.05
+    dense = torch.rand(64, 64, 3, 3) < 0.5
+    rows = torch.zeros(64, 64, 3, 3, dtype=torch.bool)
+    rows[:32] = True
+    x = torch.randn(2, 64, 6, 6)
+    for mask, expected in ((blocky, "block"), (scattered, "sparse"), (rows, "block")):
+        small = graphprune.compact(wide, {"weight": mask})
+        assert layouts_of(small) == {"": expected}
+        with torch.no_grad():
+            reference = masked(wide, {"weight": mask})(x)
+        torch.testing.assert_close(small(x), reference, atol=1e-5, rtol=1e-5)
+    assert layouts_of(graphprune.compact(wide, {"weight": dense})) == {}

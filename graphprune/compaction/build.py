@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from graphprune.compaction.blocks import BlockConv, BlockLinear
-from graphprune.compaction.measure import latencies
+from graphprune.compaction.measure import timings
 from graphprune.compaction.sparse import SparseConv2d, SparseLinear
 from graphprune.compaction.structure import Blocks, blocks_of, channel_support
 from graphprune.errors import UserError, one_of
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 LAYOUTS = ("auto", "dense", "block", "sparse")
 # Break-even points measured by benchmarks/compact.py, on the safe side; `example` replaces them
-# by a measurement. Blocks: share of multiplications left at which they still win, given tall
-# enough groups; sparse: share of weights left.
-BLOCK_DENSITY, BLOCK_HEIGHT, SPARSE_DENSITY = 0.4, 8, 0.15
-SMALLEST_LAYER = 2**15
+# by a measurement. Blocks pay as grouped convolutions of some height and in very large linear
+# layers, the sparse loop below a share of weights left; small layers stay dense.
+BLOCK_DENSITY, BLOCK_HEIGHT, SPARSE_DENSITY = 0.25, 8, 0.125
+SMALLEST_LAYER, LARGE_LINEAR = 2**15, 2**22
 
 
 def compact(
@@ -149,7 +149,7 @@ def _by_rule(layer: nn.Module, mask: Tensor) -> nn.Module:
     linear = isinstance(layer, nn.Linear)
     if mask.numel() < SMALLEST_LAYER or "block" not in candidates:
         return candidates["dense"]()
-    tall = linear or blocks.height >= BLOCK_HEIGHT
+    tall = mask.numel() >= LARGE_LINEAR if linear else blocks.height >= BLOCK_HEIGHT
     if tall and blocks.density <= BLOCK_DENSITY / groups:
         return candidates["block"]()
     if blocks.groups == 1 and blocks.density < 0.9:
@@ -161,15 +161,18 @@ def _by_rule(layer: nn.Module, mask: Tensor) -> nn.Module:
 
 
 def _fastest(layer: nn.Module, mask: Tensor, inputs: Tensor) -> nn.Module:
-    """The candidate of the lowest median latency; dense unless another is clearly faster."""
+    """The candidate of the shortest pass; dense unless another is a tenth faster.
+
+    The shortest of several passes, as what else runs on the machine can only lengthen them.
+    """
     built = []
     for name, build in _candidates(layer, mask).items():
         usable = inputs.device.type == "cpu" or name != "sparse"
         small_enough = name != "block" or blocks_of(channel_support(layer, mask)).density < 1.0
         if usable and small_enough:
             built.append(build())
-    times = latencies(built, inputs, repeats=9)
-    times[0] *= 0.95
+    times = [min(seconds) for seconds in timings(built, inputs, repeats=15)]
+    times[0] *= 0.9
     return built[min(range(len(built)), key=times.__getitem__)]
 
 

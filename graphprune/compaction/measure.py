@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from graphprune.errors import UserError
 
 
-def latencies(
+def timings(
     models: list[nn.Module], inputs: Tensor, repeats: int = 30, warmup: int = 3
-) -> list[float]:
-    """Median seconds of one forward pass for each of several modules, timed in turn.
+) -> list[list[float]]:
+    """Seconds of ``repeats`` forward passes of each of several modules, timed in turn.
 
     Taking turns makes their ratios robust to whatever else the machine does. Modules are timed in
     the mode they are in, without gradients; on a GPU every pass is waited for.
@@ -31,7 +31,14 @@ def latencies(
                     torch.cuda.synchronize(inputs.device)
                 if turn >= warmup:
                     seconds.append(perf_counter() - start)
-    return [median(seconds) for seconds in times]
+    return times
+
+
+def latencies(
+    models: list[nn.Module], inputs: Tensor, repeats: int = 30, warmup: int = 3
+) -> list[float]:
+    """Median seconds of one forward pass for each of several modules, timed in turn."""
+    return [median(seconds) for seconds in timings(models, inputs, repeats, warmup)]
 
 
 def latency(model: nn.Module, inputs: Tensor, repeats: int = 30, warmup: int = 3) -> float:
