@@ -224,9 +224,8 @@ def test_recovers_the_support_of_a_sparse_teacher() -> None:
     y = (x @ (2.0 * signs * support).T).argmax(1)
     torch.manual_seed(0)
     student = nn.Linear(20, 3)
-    scores = graphprune.score(
-        student, "probmask", x, y, sparsity=1 - 12 / 60, epochs=15, mode="scratch"
-    )
+    options = {"mode": "scratch", "epochs": 30, "learning_rate_probabilities": 0.02}
+    scores = graphprune.score(student, "probmask", x, y, sparsity=0.8, **options)
     assert torch.equal(graphprune.prune(scores, 0.8)["weight"], support)
 
 
