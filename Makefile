@@ -9,7 +9,8 @@ SNAKEMAKE := .venv/bin/snakemake
 READY := .venv/.setup-complete
 # the preset's own folder of outputs, if it names one
 RESULTS := $(or $(shell sed -n 's/^results:[[:space:]]*\([^[:space:]\#]*\).*/\1/p' $(CONFIG) | tr -d "\"'"),results)
-WORKFLOW := $(SNAKEMAKE) $(if $(filter-out config.yaml,$(CONFIG)),--configfile $(CONFIG))
+WORKFLOW := $(SNAKEMAKE) --workflow-profile workflow/profiles/default \
+	$(if $(filter-out config.yaml,$(CONFIG)),--configfile $(CONFIG))
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint ui clean distclean

@@ -34,7 +34,7 @@ class Scored:
 
 def save(path: str | Path, result: Result, method: str, seconds: float) -> None:
     """Write ``result`` of ``method`` atomically as one safetensors file."""
-    parts = {"scores": result.scores, "weights": result.weights, "extras": result.extras}
+    parts = {"scores": result.scores, "weights": result.weights}
     tensors = {f"{part}/{name}": t for part, named in parts.items() for name, t in named.items()}
     metadata = {
         "method": method,
@@ -47,7 +47,7 @@ def save(path: str | Path, result: Result, method: str, seconds: float) -> None:
 def load(path: str | Path) -> Scored:
     """Read what ``save`` wrote; UserError names a file that is missing, damaged or foreign."""
     tensors, metadata = checkpoints.load(path, KIND)
-    parts: dict[str, dict[str, Tensor]] = {"scores": {}, "weights": {}, "extras": {}}
+    parts: dict[str, dict[str, Tensor]] = {"scores": {}, "weights": {}}
     for key, tensor in tensors.items():
         part, _, name = key.partition("/")
         parts[part][name] = tensor

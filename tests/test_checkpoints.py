@@ -48,9 +48,14 @@ def test_restore_refuses_the_weights_of_another_network(tmp_path):
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
     path = tmp_path / "t.json"
     write_json(path, {"a": 1})
-    with pytest.raises(RuntimeError, match="half way"), atomic(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError("half way")
+
+    def fail_half_way():
+        with atomic(path) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        fail_half_way()
     assert path.read_text() == '{\n  "a": 1\n}\n'
     assert [file.name for file in tmp_path.iterdir()] == ["t.json"]
     write_csv(tmp_path / "t.csv", [{"x": 1, "y": 2.5}])

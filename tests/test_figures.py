@@ -18,6 +18,7 @@ from scipy import stats
 from graphprune import figures
 from graphprune.errors import UserError
 from graphprune.figures import style
+from graphprune.statistics import interval
 
 METHODS = ("magnitude", "random", "rgp", "mine")
 KEPT = {"magnitude": {2: 500, 4: 250}, "random": {2: 500, 4: 250}, "mine": {2: 500, 4: 250}}
@@ -216,13 +217,13 @@ def test_a_panel_for_each_network() -> None:
 @pytest.mark.parametrize("n", [2, 3, 10])
 def test_interval_agrees_with_scipy(n: int) -> None:
     values = np.random.default_rng(n).normal(size=n)
-    mean, half = style.interval(values)
+    mean, half = interval(values)
     low, high = stats.t.interval(0.95, n - 1, values.mean(), stats.sem(values))
     assert (mean - half, mean + half) == pytest.approx((low, high))
 
 
 def test_interval_of_one_run_is_undefined() -> None:
-    mean, half = style.interval([0.5, float("nan")])
+    mean, half = interval([0.5, float("nan")])
     assert mean == 0.5
     assert np.isnan(half)
 

@@ -24,7 +24,7 @@ def test_removes_exactly_the_requested_number(scores, sparsity, scope):
     masks = graphprune.prune(scores, sparsity, scope)
     assert removed(masks) == round(sparsity * total)
     if scope == "layer":
-        for name, mask in masks.items():
+        for mask in masks.values():
             assert abs(int((~mask).sum()) - sparsity * mask.numel()) < 1 + 1e-9
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from mlflow import MlflowClient
 
 from graphprune import checkpoints, networks
 
@@ -80,6 +81,76 @@ def test_metrics_agree_with_the_files_they_describe(finished):
     assert alive <= metrics["params_kept"]
 
 
+def runs_of(finished):
+    client = MlflowClient(f"sqlite:///{finished}/mlflow.db")
+    experiment = client.get_experiment_by_name("tiny")
+    found = client.search_runs([experiment.experiment_id], max_results=1000)
+    return client, {run.data.tags["graphprune.unit"]: run for run in found}
+
+
+def test_every_unit_is_one_run_below_its_dense_network(finished):
+    client, runs = runs_of(finished)
+    table = pd.read_parquet(finished / "metrics.parquet")
+    assert len(runs) == len(table) + 2 + 1
+    for row in table.itertuples():
+        dense = f"{row.dataset}/{row.model}/seed{row.seed}"
+        run = runs[f"{dense}/{row.method}/x{row.compression:g}"]
+        assert run.data.metrics["accuracy_finetuned"] == row.accuracy_finetuned
+        assert run.data.tags["mlflow.parentRunId"] == runs[dense].info.run_id
+        assert run.data.params["finetune/epochs"] == ("1" if row.model == "lenet5" else "2")
+        assert len(run.data.tags["commit"]) in (7, 40)
+        assert run.info.status == "FINISHED"
+    unit = runs["mnist5k/lenet5/seed0/probmask/x8"].info.run_id
+    history = client.get_metric_history(unit, "finetune/loss")
+    written = pd.read_csv(finished / "mnist5k/lenet5/seed0/probmask/x8/history.csv")
+    assert [point.value for point in history] == written.loss.tolist()
+    names = {file.path for file in client.list_artifacts(unit, "unit")}
+    wanted = ["mask", "pruned", "finetuned", "scores"]
+    assert names >= {f"unit/{name}.safetensors" for name in wanted} | {"unit/figure.png"}
+    dense = runs["mnist5k/lenet5/seed0"].info.run_id
+    names = {file.path for file in client.list_artifacts(dense, "dense")}
+    assert names >= {"dense/checkpoint.safetensors", "dense/graph.gt.zst", "dense/history.csv"}
+    figures = client.list_artifacts(runs["comparison"].info.run_id, "figures")
+    assert any(file.path.endswith("accuracy_finetuned.png") for file in figures)
+
+
+def test_recording_again_updates_the_same_runs(root, finished):
+    _, before = runs_of(finished)
+    target = "out/tracking/digits-mlp-seed0.json"
+    arguments = ["--cores", "1", "--configfile", str(finished.parent / "config.yaml")]
+    again = snakemake(root, finished.parent, *arguments, "--force", "--", target)
+    assert again.returncode == 0, again.stderr[-4000:]
+    _, after = runs_of(finished)
+    assert {unit: run.info.run_id for unit, run in after.items()} == {
+        unit: run.info.run_id for unit, run in before.items()
+    }
+
+
+def test_graph_carries_its_properties(finished):
+    import graph_tool
+
+    graph = graph_tool.load_graph(str(finished / "digits/mlp/seed0/dense/graph.gt.zst"))
+    summary = json.loads((finished / "digits/mlp/seed0/dense/graph.json").read_text())
+    assert graph.num_edges() == summary["edges"] == 64 * 128 + 128 * 64 + 64 * 10
+    assert graph.num_vertices() == summary["vertices"] == 64 + 128 + 64 + 10
+    properties = graph.edge_properties
+    assert set(properties) == {"weight", "length", "layer", "curvature"}
+    product = abs(properties["weight"].a) * properties["length"].a
+    assert abs(product - 1).max() < 1e-12
+    assert properties["curvature"].a.max() <= 2
+
+
+def test_every_figure_is_there_and_the_report_is_made(root, finished):
+    names = {path.name for path in (finished / "figures").glob("*.png")}
+    assert {"accuracy_finetuned.png", "removal-curvature-digits-mlp.png"} <= names
+    assert names == {f"{path.stem}.png" for path in (finished / "figures").glob("*.svg")}
+    config = str(finished.parent / "config.yaml")
+    report = finished.parent / "report.html"
+    made = snakemake(root, finished.parent, "--configfile", config, "--report", str(report))
+    assert made.returncode == 0, made.stderr[-4000:]
+    assert "after fine-tuning" in report.read_text()
+
+
 def test_nothing_is_left_to_do(root, finished):
     config = str(finished.parent / "config.yaml")
     again = snakemake(root, finished.parent, "--configfile", config, "--dry-run")
@@ -108,7 +179,7 @@ def test_a_bad_configuration_ends_in_one_line_and_writes_nothing(root, tmp_path,
     assert not (tmp_path / "out").exists()
 
 
-def test_a_damaged_checkpoint_is_refused_by_name(root, finished, tmp_path):
+def test_a_damaged_checkpoint_is_refused_by_name(root, tmp_path):
     copied = tmp_path / "out"
     checkpoint = copied / "digits/mlp/seed0/dense/checkpoint.safetensors"
     checkpoint.parent.mkdir(parents=True)

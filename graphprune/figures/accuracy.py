@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from graphprune.errors import one_of
-from graphprune.figures.style import DARK, interval, looks, new_figure, require, styled
+from graphprune.figures.style import DARK, looks, new_figure, require, styled
+from graphprune.statistics import interval
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

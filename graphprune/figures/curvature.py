@@ -17,12 +17,12 @@ from graphprune.figures.style import (
     ORANGE,
     VERMILLION,
     Look,
-    interval,
     looks,
     new_figure,
     require,
     styled,
 )
+from graphprune.statistics import interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -23,7 +22,6 @@ from graphprune.errors import UserError, one_of
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import ArrayLike
 
 P = ParamSpec("P")
 
@@ -159,25 +157,3 @@ def require(table: pd.DataFrame, columns: Iterable[str], what: str) -> None:
         raise UserError(f"{what}: the table lacks the column {missing[0]!r}")
     if table.empty:
         raise UserError(f"{what}: the table is empty; at least one row is needed")
-
-
-def interval(values: ArrayLike) -> tuple[float, float]:
-    """Mean of ``values`` and half the width of its 95 % confidence interval (Student's t).
-
-    mean ± t(0.975, n−1)·s/√n, s the sample standard deviation; NaN values are left out. The half
-    width is NaN for fewer than two values: one run says nothing about the spread.
-
-    >>> interval([0.0, 1.0, 2.0])
-    (1.0, 2.484...)
-    """
-    from scipy.special import stdtrit
-
-    numbers = np.asarray(values, dtype=np.float64)
-    numbers = numbers[~np.isnan(numbers)]
-    n = numbers.size
-    if n == 0:
-        return float("nan"), float("nan")
-    if n == 1:
-        return float(numbers[0]), float("nan")
-    error = numbers.std(ddof=1) / np.sqrt(n)
-    return float(numbers.mean()), float(stdtrit(n - 1, 0.975) * error)

@@ -20,13 +20,11 @@ class Result:
     weights: state-dict entries the method trained along the way (ProbMask), to be used in place
         of the dense network's; empty for every method that only ranks.
     report: numbers worth recording beside the result (solver time, ASPL, bound, entropy, ...).
-    extras: tensors worth keeping beside the result (RGP's adjacency matrices), by name.
     """
 
     scores: Scores
     weights: dict[str, Tensor] = field(default_factory=dict)
     report: dict[str, float] = field(default_factory=dict)
-    extras: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ with job(snakemake) as log:
     name, options = snakemake.params.method["name"], dict(snakemake.params.method["options"])
     if methods.method_class(name).seeded:
         options["seed"] = identity.seed
+    if name == "curvature":
+        options["threads"] = snakemake.threads
     ratios = [float(ratio) for ratio in snakemake.params.compressions]
     targeted = [{"sparsity": 1 - 1 / ratio} for ratio in ratios] or [{}]
     for target, path in zip(targeted, snakemake.output, strict=True):

@@ -1,0 +1,77 @@
+import json
+
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from graphprune import comparison, removal
+from graphprune.data import Split
+from graphprune.errors import UserError
+
+
+def unit(folder, **changes):
+    metrics = {
+        "dataset": "digits", "model": "mlp", "seed": 0, "regime": "finetune",
+        "method": "magnitude", "compression": 2.0, "sparsity": 0.5, "params_total": 100,
+        "params_kept": 50, "flops_total": 200, "flops_kept": 100, "accuracy_dense": 0.9,
+        "accuracy_pruned": 0.5, "accuracy_finetuned": 0.8, "seconds_score": 0.1,
+        "seconds_finetune": 1.0, "report": {},
+        "layers": [{"layer": "0.weight", "density": 0.5, "flops_kept": 100}],
+    }  # fmt: skip
+    metrics.update(changes)
+    path = folder / f"{metrics['method']}{metrics['seed']}{metrics['compression']}.json"
+    path.write_text(json.dumps(metrics))
+    return path
+
+
+def test_tables_are_sorted_and_complete(tmp_path):
+    paths = [unit(tmp_path, seed=seed, compression=c) for seed in (1, 0) for c in (8.0, 2.0)]
+    units, layers = comparison.tables(paths)
+    assert list(units.columns) == comparison.COLUMNS
+    assert units[["seed", "compression"]].values.tolist() == [[0, 2], [0, 8], [1, 2], [1, 8]]
+    assert len(layers) == 4
+    assert set(layers.columns) == {*comparison.KEY, "layer", "density", "flops_kept"}
+
+
+def test_a_file_that_is_no_unit_is_named(tmp_path):
+    path = tmp_path / "odd.json"
+    path.write_text("{}")
+    with pytest.raises(UserError, match=r"odd\.json: not the metrics of a unit"):
+        comparison.tables([path])
+
+
+def test_summary_by_hand(tmp_path):
+    reached = [0.7, 0.8, 0.9]
+    paths = [unit(tmp_path, seed=s, accuracy_finetuned=a) for s, a in enumerate(reached)]
+    paths += [unit(tmp_path, seed=s, method="rgp", params_kept=25) for s in range(3)]
+    units, _ = comparison.tables(paths)
+    row = comparison.summary(units).set_index("method").loc["magnitude"]
+    # t(0.975, 2) = 4.3027, standard deviation 10 points
+    assert row.accuracy == pytest.approx(80)
+    assert row.half_width == pytest.approx(4.302653 * 10 / 3**0.5)
+    page = comparison.summary_page(units)
+    assert "80.0 ± 24.8" in page
+    assert "(×4.0)" in page
+    assert page.count("<h2>") == 1
+    single = comparison.summary(units[units.seed == 0])
+    assert pd.isna(single.half_width).all()
+
+
+def test_removal_goes_by_curvature_from_both_ends():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
+    with torch.no_grad():
+        model[1].weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+    images = torch.tensor([[[[1.0, 0.0]]], [[[0.0, 1.0]]]])
+    examples = Split(images, torch.tensor([0, 1]))
+    # the diagonal are the bottlenecks: negative curvature, large importance
+    importance = {"1.weight": torch.tensor([[3.0, -1.0], [-1.0, 2.0]])}
+    rows = removal.curves(model, examples, importance, shares=(0.0, 0.5, 0.75))
+    reached = {(row["order"], row["removed"]): row["accuracy"] for row in rows}
+    assert reached["most positive first", 0.5] == 1.0
+    assert reached["most negative first", 0.5] == 0.5
+    assert reached["most positive first", 0.75] == 0.5
+    assert {order for order, _ in reached} == {
+        "most positive first", "most negative first", "magnitude", "random"
+    }  # fmt: skip
+    assert model[1].weight[1, 1] == 1.0
