@@ -44,4 +44,13 @@ def build(name: str, **options: object) -> Method:
     return cls(**options)
 
 
-__all__ = ["MODULES", "PER_SPARSITY", "Method", "Result", "Scores", "UserError", "build", "method_class"]
+__all__ = [
+    "MODULES",
+    "PER_SPARSITY",
+    "Method",
+    "Result",
+    "Scores",
+    "UserError",
+    "build",
+    "method_class",
+]
