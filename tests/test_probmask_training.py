@@ -213,20 +213,29 @@ def test_scratch_forgets_the_given_weights_and_checkpoint_does_not() -> None:
         assert torch.equal(first, second) is same
 
 
-def test_recovers_the_support_of_a_sparse_teacher() -> None:
-    generator = torch.Generator().manual_seed(0)
-    support = torch.zeros(3, 20, dtype=torch.bool)
-    # no input shared: a softmax cannot tell w from w plus the same number for every class
-    inputs = torch.randperm(20, generator=generator)[:12].view(3, 4)
-    support.scatter_(1, inputs, True)
-    signs = torch.randn(3, 20, generator=generator).sign()
-    x = torch.randn(2_000, 20, generator=generator)
-    y = (x @ (2.0 * signs * support).T).argmax(1)
-    torch.manual_seed(0)
-    student = nn.Linear(20, 3)
-    options = {"mode": "scratch", "epochs": 30, "learning_rate_probabilities": 0.02}
-    scores = graphprune.score(student, "probmask", x, y, sparsity=0.8, **options)
-    assert torch.equal(graphprune.prune(scores, 0.8)["weight"], support)
+class Logistic(nn.Module):
+    """Logits against a class whose logit is 0, so that the weights of a solution are unique."""
+
+    def __init__(self, features: int, classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, classes - 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.pad(self.linear(x), (1, 0))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_recovers_the_support_of_a_sparse_teacher(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    support = torch.zeros(1, 40, dtype=torch.bool)
+    support[0, torch.randperm(40, generator=generator)[:8]] = True
+    signs = torch.randn(1, 40, generator=generator).sign()
+    x = torch.randn(2_000, 40, generator=generator)
+    y = (x @ (signs * support).T > 0).long()[:, 0]
+    torch.manual_seed(seed)
+    options = {"mode": "scratch", "seed": seed, "learning_rate_probabilities": 0.02}
+    scores = graphprune.score(Logistic(40, 2), "probmask", x, y, sparsity=0.8, **options)
+    assert torch.equal(graphprune.prune(scores, 0.8)["linear.weight"], support)
 
 
 def test_goes_on_after_a_kill_with_the_same_mask(tmp_path: Path) -> None:
