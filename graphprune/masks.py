@@ -28,8 +28,10 @@ def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
     seen: set[int] = set()
     for path, module in model.named_modules():
         if isinstance(module, PRUNABLE) and id(module.weight) not in seen:
-            seen.add(id(module.weight))
-            found[f"{path}.weight" if path else "weight"] = module.weight
+            weight = module.weight
+            assert isinstance(weight, nn.Parameter)
+            seen.add(id(weight))
+            found[f"{path}.weight" if path else "weight"] = weight
     if not found:
         raise UserError("model has no linear or convolution layer; nothing can be pruned")
     return found
