@@ -210,7 +210,7 @@ def test_channels_may_be_permuted() -> None:
     graph, level = network("dense", 17, count=2)
     order = np.random.default_rng(0).permutation(graph.layers[1].size)
     first, second, *rest = graph.connections
-    into, out_of = first.weight.shape[1:3], second.weight.shape[1:3]
+    into = first.weight.shape[1:3]
     moved = NeuralGraph(
         graph.layers,
         (
