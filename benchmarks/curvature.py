@@ -184,7 +184,7 @@ class EdgeByEdge:
 
     def curvature(self, c: Connection, weight: tuple[int, ...], example: int, s: int, t: int):
         """(κ, seconds in POT) of one edge; seconds are None where it is inactive."""
-        g, a, b, tap = weight
+        g, a, b, _ = weight
         _, cout, cin, _ = c.weight.shape
         u = c.source, c.source_channel + g * cin + b, s
         v = c.target, c.target_channel + g * cout + a, t

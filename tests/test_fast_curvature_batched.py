@@ -7,9 +7,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_fast_curvature import network
 
-from graphprune.curvature import simplex
+from graphprune.curvature import batching, simplex
 from graphprune.curvature.batched import Batch, intervals, min_plus
+from graphprune.curvature.exact import parameter_curvatures
 from graphprune.errors import UserError
 
 SLACK = 1e-9
@@ -105,3 +107,21 @@ def test_bad_options() -> None:
         intervals(random_batch(0), iterations=-1)
     with pytest.raises(UserError, match="smoothing is 0"):
         intervals(random_batch(0), smoothing=0)
+
+
+@pytest.mark.parametrize("name", ["branches", "grouped", "dense", "pooled"])
+@pytest.mark.parametrize("alpha", [0.3, 0.9])
+def test_parameter_intervals_hold_the_exact_minimum(
+    name: str, alpha: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "ENTRIES", 2_000)  # several batches, and blocks in parts
+    graph, level = network(name, 29, "sparse", count=2)
+    sharp = parameter_curvatures(graph, level, alpha, threads=1)
+    found = batching.parameter_intervals(graph, level, alpha, iterations=30)
+    assert found.keys() == sharp.kappa.keys()
+    for key, (lower, upper) in found.items():
+        kappa, error = sharp.kappa[key], sharp.error[key] + SLACK
+        np.testing.assert_array_equal(np.isinf(lower), np.isinf(kappa))
+        exists = np.isfinite(kappa)
+        assert (lower[exists] <= (kappa + error)[exists]).all()
+        assert (upper[exists] >= (kappa - error)[exists]).all()
