@@ -1,0 +1,66 @@
+"""Fill numba's cache: ``python -m graphprune.precompile [curvature] [regular_graphs] [probmask]``.
+
+The first process that meets a kernel compiles it, the curvature solver's for 40 s. Doing that once,
+at set-up, keeps it out of the first jobs, which would all compile the same at the same time. Each
+part runs the public function on the smallest problem that reaches its kernels.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import torch
+
+from graphprune import models
+from graphprune.errors import UserError, one_of
+from graphprune.scoring import score
+
+SHAPE = (1, 28, 28)
+
+
+def curvature() -> None:
+    from graphprune.curvature.exact import edge_curvatures
+    from graphprune.neural_graph import trace, values
+
+    images = torch.rand(2, *SHAPE, generator=torch.Generator().manual_seed(0))
+    for name in ("mlp", "lenet5"):
+        model = models.build(name, SHAPE, 10)
+        score(model, "curvature", images, threads=1)
+        traced = trace(model, SHAPE)
+        edge_curvatures(traced.graph, [layer[0] for layer in values(traced, images)], threads=1)
+
+
+def regular_graphs() -> None:
+    score(models.build("lenet5", SHAPE, 10), "rgp", sparsity=0.75, evaluations=100)
+
+
+def probmask() -> None:
+    images = torch.rand(20, *SHAPE, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(20) % 10
+    score(models.build("lenet5", SHAPE, 10), "probmask", images, labels, sparsity=0.5, epochs=1)
+
+
+PARTS: dict[str, Callable[[], None]] = {
+    "curvature": curvature,
+    "regular_graphs": regular_graphs,
+    "probmask": probmask,
+}
+
+
+def main(names: list[str]) -> int:
+    """Compile the named parts, all of them if none is named."""
+    try:
+        for name in names:
+            if name not in PARTS:
+                raise one_of("part", name, PARTS)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for name in names or PARTS:
+        PARTS[name]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
