@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import nn
@@ -28,8 +28,7 @@ def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
     seen: set[int] = set()
     for path, module in model.named_modules():
         if isinstance(module, PRUNABLE) and id(module.weight) not in seen:
-            weight = module.weight
-            assert isinstance(weight, nn.Parameter)
+            weight = cast("nn.Parameter", module.weight)
             seen.add(id(weight))
             found[f"{path}.weight" if path else "weight"] = weight
     if not found:

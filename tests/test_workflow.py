@@ -48,7 +48,9 @@ def test_a_row_for_every_unit(finished):
     table = pd.read_parquet(finished / "metrics.parquet")
     assert len(table) == 2 * 6 * 2
     assert not table.duplicated(["dataset", "model", "seed", "method", "compression"]).any()
-    assert table.equals(pd.read_csv(finished / "metrics.csv").astype(table.dtypes))
+    assert table.equals(
+        pd.read_csv(finished / "metrics.csv", float_precision="round_trip").astype(table.dtypes)
+    )
     exact = table[table.method != "rgp"]
     kept = (exact.params_total - (exact.params_total * (1 - 1 / exact.compression)).round()).astype(
         int
@@ -102,7 +104,8 @@ def test_every_unit_is_one_run_below_its_dense_network(finished):
         assert run.info.status == "FINISHED"
     unit = runs["mnist5k/lenet5/seed0/probmask/x8"].info.run_id
     history = client.get_metric_history(unit, "finetune/loss")
-    written = pd.read_csv(finished / "mnist5k/lenet5/seed0/probmask/x8/history.csv")
+    path = finished / "mnist5k/lenet5/seed0/probmask/x8/history.csv"
+    written = pd.read_csv(path, float_precision="round_trip")
     assert [point.value for point in history] == written.loss.tolist()
     names = {file.path for file in client.list_artifacts(unit, "unit")}
     wanted = ["mask", "pruned", "finetuned", "scores"]
