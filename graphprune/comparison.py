@@ -11,27 +11,11 @@ from typing import Any
 import pandas as pd
 
 from graphprune.errors import UserError
+from graphprune.records import UNIT_LABELS, UNIT_METRICS
 from graphprune.statistics import interval
 
-COLUMNS = [
-    "dataset",
-    "model",
-    "seed",
-    "regime",
-    "method",
-    "compression",
-    "sparsity",
-    "params_total",
-    "params_kept",
-    "flops_total",
-    "flops_kept",
-    "accuracy_dense",
-    "accuracy_pruned",
-    "accuracy_finetuned",
-    "seconds_score",
-    "seconds_finetune",
-]
-KEY = COLUMNS[:6]
+COLUMNS = [*UNIT_LABELS, *UNIT_METRICS]
+KEY = list(UNIT_LABELS)
 
 
 def tables(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
