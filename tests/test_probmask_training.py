@@ -184,6 +184,7 @@ def test_batch_norm_statistics_are_those_of_the_masked_network() -> None:
     assert all(
         torch.equal(m, graphprune.prune(final.scores, 0.8)[n]) for n, m in final.masks.items()
     )
+    assert final.report["epochs_trained"] == QUICK.epochs
 
 
 @pytest.mark.parametrize("initialisation", ["signed_constant", "kaiming"])

@@ -56,9 +56,9 @@ def finish(trained: Trained, inputs: Tensor, targets: Tensor) -> Final:
     "topk", (draw + s)/2 for "draws".
 
     The report: accuracy_topk, accuracy_draws (best), accuracy_draws_mean, all on the examples that
-    judge; loss and accuracy_train of the last epoch; entropy_mean (bits); share_undecided
-    (0.01 < s < 0.99); density_expected (Σs/N); probability_histogram_0..9, shares of s in
-    tenths of [0, 1].
+    judge; epochs_trained; loss and accuracy_train of the last epoch; entropy_mean (bits);
+    share_undecided (0.01 < s < 0.99); density_expected (Σs/N); probability_histogram_0..9, shares
+    of s in tenths of [0, 1].
     """
     settings, s = trained.settings, trained.probabilities.to(torch.float64)
     magnitude = trained.weights.abs().to(torch.float64)
@@ -86,6 +86,7 @@ def finish(trained: Trained, inputs: Tensor, targets: Tensor) -> Final:
             "accuracy_topk": topk.accuracy,
             "accuracy_draws": best.accuracy,
             "accuracy_draws_mean": sum(c.accuracy for c in drawn) / len(drawn),
+            "epochs_trained": float(len(trained.history)),
             "loss": trained.history[-1]["loss"],
             "accuracy_train": trained.history[-1]["accuracy_train"],
             **decidedness(trained.probabilities),
