@@ -52,19 +52,22 @@ class Description:
     std: tuple[float, ...] = ()
 
 
+# the usual constants: moments of the published training images, the test images left out
+CIFAR10 = Description(
+    (3, 32, 32),
+    10,
+    THINGS,
+    mean=(0.4914, 0.4822, 0.4465),
+    std=(0.2470, 0.2435, 0.2616),
+)
+
 DATASETS: dict[str, Description] = {
     "digits": Description((1, 8, 8), 10, DIGITS, levels=16),
     "mnist5k": Description((1, 28, 28), 10, DIGITS),
     "mnist": Description((1, 28, 28), 10, DIGITS),
     "fashion_mnist": Description((1, 28, 28), 10, CLOTHES),
-    # the usual constants: moments of the published training images, the test images left out
-    "cifar10": Description(
-        (3, 32, 32),
-        10,
-        THINGS,
-        mean=(0.4914, 0.4822, 0.4465),
-        std=(0.2470, 0.2435, 0.2616),
-    ),
+    "cifar10": CIFAR10,
+    "cifar10_subset": CIFAR10,
     "cifar100": Description(
         (3, 32, 32), 100, mean=(0.5071, 0.4865, 0.4409), std=(0.2673, 0.2564, 0.2762)
     ),

@@ -25,8 +25,9 @@ def load(name: str, root: str | Path = "data", download: bool = True) -> Dataset
     ``digits`` and ``mnist5k`` come with installed packages: per class, 20 % are the test split,
     10 % validation and the rest training. ``mnist``, ``fashion_mnist``, ``cifar10`` and
     ``cifar100`` come from torchvision's folder below ``root``: the published test images are the
-    test split, and 10 % of each class of the published training images are validation. The
-    choice is ``splits.stratified``: fixed, and the same on every machine.
+    test split, and 10 % of each class of the published training images are validation.
+    ``cifar10_subset`` is a file of that name in ``root`` (see `graphprune.data.archive`), parted in
+    the same way. The choice is ``splits.stratified``: fixed, and the same on every machine.
 
     Pixels become float32 in [0, 1]; CIFAR's are then standardised by channel. MNIST's and the
     digits' are not, so that the background stays exactly 0.
@@ -34,7 +35,7 @@ def load(name: str, root: str | Path = "data", download: bool = True) -> Dataset
     Parameters
     ----------
     name : one of ``graphprune.data.DATASETS``.
-    root : folder below which torchvision's layout is found or made.
+    root : folder below which torchvision's layout is found or made, and ``cifar10_subset.npz``.
     download : whether torchvision may download what is not there.
 
     Raises
@@ -47,6 +48,8 @@ def load(name: str, root: str | Path = "data", download: bool = True) -> Dataset
     description = describe(name)
     if name in ("digits", "mnist5k"):
         train, validation, test, classes = _embedded(name, description)
+    elif name == "cifar10_subset":
+        train, validation, test, classes = _from_archive(name, root, description)
     else:
         train, validation, test, classes = _from_torchvision(name, root, download)
     _check(name, description, (train, validation, test), classes)
@@ -83,6 +86,17 @@ def _from_torchvision(
     everything, test, classes = vision.read(name, root, download)
     validation, train = stratified(everything[1], [VALIDATION_SHARE])
     return _take(everything, train), _take(everything, validation), test, classes
+
+
+def _from_archive(
+    name: str, root: str | Path, description: Description
+) -> tuple[Labelled, Labelled, Labelled, tuple[str, ...]]:
+    from graphprune.data import archive
+    from graphprune.data.splits import stratified
+
+    everything, test = archive.read(name, root, description.input_shape)
+    validation, train = stratified(everything[1], [VALIDATION_SHARE])
+    return _take(everything, train), _take(everything, validation), test, description.classes
 
 
 def _take(labelled: Labelled, indices: NDArray[np.intp]) -> Labelled:
