@@ -63,7 +63,7 @@ def network_rows(name: str, batch: int, device: str, repeats: int) -> list[dict[
                 "flops_total": sum(c.flops_total for c in work),
                 "flops_kept": sum(c.flops_kept for c in work),
                 "bytes_dense": file_size(model),
-                "bytes_compact": file_size(compact(model, masks, layout="block")),
+                "bytes_compact": file_size(compact(model, masks, layout="smallest")),
                 "ms_dense": 1e3 * seconds[0],
                 "ms_compact": 1e3 * seconds[1],
                 "speedup": seconds[0] / seconds[1],

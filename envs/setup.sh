@@ -161,7 +161,7 @@ link_graph_tool
 "$VENV/bin/python" -m compileall -q graphprune workflow/scripts
 check_imports
 say "compiling the numerical kernels"
-"$VENV/bin/python" -m graphprune.precompile regular_graphs probmask &
+"$VENV/bin/python" -m graphprune.precompile regular_graphs probmask compaction &
 "$VENV/bin/python" -m graphprune.precompile curvature || die "the kernels do not compile; see the error above"
 wait $! || die "the kernels do not compile; see the error above"
 touch "$STAMP"

@@ -1,4 +1,4 @@
-"""Fill numba's cache: ``python -m graphprune.precompile [curvature] [regular_graphs] [probmask]``.
+"""Fill numba's cache: ``python -m graphprune.precompile [curvature] [probmask] ...``.
 
 The first process that meets a kernel compiles it, the curvature solver's for 40 s. Doing that once,
 at set-up, keeps it out of the first jobs, which would all compile the same at the same time. Each
@@ -41,10 +41,22 @@ def probmask() -> None:
     score(models.build("lenet5", SHAPE, 10), "probmask", images, labels, sparsity=0.5, epochs=1)
 
 
+def compaction() -> None:
+    from graphprune.compaction import compact
+    from graphprune.masks import prunable
+
+    model = models.build("lenet5", SHAPE, 10)
+    masks = {name: torch.rand(weight.shape) < 0.5 for name, weight in prunable(model).items()}
+    sparse = compact(model, masks, layout="sparse")
+    for batch in (1, 64):
+        sparse(torch.rand(batch, *SHAPE))
+
+
 PARTS: dict[str, Callable[[], None]] = {
     "curvature": curvature,
     "regular_graphs": regular_graphs,
     "probmask": probmask,
+    "compaction": compaction,
 }
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from graphprune.compaction.blocks import BlockConv, BlockLinear
-from graphprune.compaction.measure import timings
+from graphprune.compaction.measure import state_bytes, timings
 from graphprune.compaction.sparse import SparseConv2d, SparseLinear
 from graphprune.compaction.structure import Blocks, blocks_of, channel_support
 from graphprune.errors import UserError, one_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-LAYOUTS = ("auto", "dense", "block", "sparse")
+LAYOUTS = ("auto", "smallest", "dense", "block", "sparse")
 # Break-even points measured by benchmarks/compact.py, on the safe side; `example` replaces them
 # by a measurement. Blocks pay as grouped convolutions of some height and in very large linear
 # layers, the sparse loop below a share of weights left; small layers stay dense.
@@ -52,7 +52,9 @@ def compact(
     example : inputs ``(batch, ...)``; with them "auto" times every layout of every layer on the
         layer's own inputs and keeps the fastest. Without, it goes by break-even densities that
         were measured on layers of usual size.
-    layout : "auto", or one layout for every masked layer that has it (others stay dense).
+    layout : "auto"; "smallest", for every layer the layout whose state takes the fewest bytes
+        (decided without a stopwatch); or one layout for every masked layer that has it (others
+        stay dense).
 
     Returns
     -------
@@ -80,6 +82,8 @@ def compact(
             chosen = _fastest(layer, mask, captured[path])
         elif layout == "auto":
             chosen = _by_rule(layer, mask)
+        elif layout == "smallest":
+            chosen = min((build() for build in _candidates(layer, mask).values()), key=state_bytes)
         else:
             chosen = _candidates(layer, mask).get(layout, lambda layer=layer: layer)()
         result = _replaced(result, path, chosen)

@@ -50,6 +50,11 @@ def latency(model: nn.Module, inputs: Tensor, repeats: int = 30, warmup: int = 3
     return latencies([model], inputs, repeats, warmup)[0]
 
 
+def state_bytes(model: nn.Module) -> int:
+    """Bytes of all tensors in the module's state."""
+    return sum(t.numel() * t.element_size() for t in model.state_dict().values())
+
+
 def file_size(model: nn.Module) -> int:
     """Bytes of the module's state in a safetensors file."""
     from safetensors.torch import save

@@ -18,30 +18,42 @@ Packed = tuple[Ints, Ints, npt.NDArray[Any]]
 WIDE_BATCH = 8
 
 
-class _SparseLayer(nn.Module):
-    """Kept kernels of every output channel.
+def _index_type(size: int) -> torch.dtype:
+    """The smaller integer type that numbers ``size`` places."""
+    return torch.int16 if size <= 2**15 else torch.int32
 
-    values: ``(kept, taps)``, one kernel a row; columns: its input channel; kernels: how many of
-    them each output has. What an input of a given shape needs is worked out once and kept.
+
+class _SparseLayer(nn.Module):
+    """What is kept of every output channel, as whole kernels or as single weights.
+
+    values: ``(kept, taps)`` where whole kernels are kept, a kernel a row, ``(kept, 1)`` for single
+    weights: whichever takes fewer bytes. places: input channel of each kernel, or channel · taps +
+    tap of each weight. counts: how many each output has. What an input of a given shape needs is
+    worked out once and kept.
     """
 
     values: Tensor
-    columns: Tensor
-    kernels: Tensor
+    places: Tensor
+    counts: Tensor
     constant: Tensor
 
     def __init__(self, weight: Tensor, support: npt.NDArray[np.bool_], bias: Tensor | None) -> None:
         super().__init__()
-        rows, columns = np.nonzero(support)
-        small = torch.int16 if support.shape[1] < 2**15 else torch.int32
-        flat = weight.flatten(2) if weight.dim() > 2 else weight.unsqueeze(-1)
-        kept = flat[torch.from_numpy(rows), torch.from_numpy(columns)]
+        kernels = weight.reshape(*weight.shape[:2], -1)
+        self.outputs, self.inputs, self.taps = kernels.shape
+        single = (kernels != 0).flatten(1).cpu().numpy()
+        index, number = _index_type(self.inputs), weight.element_size()
+        whole_bytes = support.sum() * (self.taps * number + index.itemsize)
+        single_index = _index_type(self.inputs * self.taps)
+        self.whole = bool(whole_bytes <= single.sum() * (number + single_index.itemsize))
+        kept = support if self.whole else single
+        rows, places = (torch.from_numpy(part) for part in np.nonzero(kept))
+        values = kernels[rows, places] if self.whole else kernels.flatten(1)[rows, places, None]
         constant = torch.zeros(len(weight)) if bias is None else bias.detach().clone()
-        self.register_buffer("values", kept.contiguous())
-        self.register_buffer("columns", torch.from_numpy(columns).to(small))
-        self.register_buffer("kernels", torch.from_numpy(support.sum(1)).to(torch.int32))
+        self.register_buffer("values", values.contiguous())
+        self.register_buffer("places", places.to(index if self.whole else single_index))
+        self.register_buffer("counts", torch.from_numpy(kept.sum(1)).to(torch.int32))
         self.register_buffer("constant", constant.to(weight.dtype))
-        self.outputs, self.inputs = support.shape
         self._packed: dict[tuple[int, ...], Packed] = {}
 
     def _check(self, x: Tensor) -> None:
@@ -57,9 +69,12 @@ class _SparseLayer(nn.Module):
         if key not in self._packed:
             from graphprune.compaction.kernels import pack_rows
 
-            values = self.values.numpy()
-            offsets = self.columns.numpy().astype(np.int64)[:, None] * channel_stride + taps
-            row = np.repeat(np.arange(self.outputs), self.kernels.numpy())
+            values, places = self.values.numpy(), self.places.numpy().astype(np.int64)
+            if self.whole:
+                offsets = places[:, None] * channel_stride + taps
+            else:
+                offsets = (places // self.taps * channel_stride + taps[places % self.taps])[:, None]
+            row = np.repeat(np.arange(self.outputs), self.counts.numpy())
             kept = values != 0
             counts = np.bincount(
                 np.broadcast_to(row[:, None], kept.shape)[kept], minlength=self.outputs
@@ -84,7 +99,7 @@ class _SparseLayer(nn.Module):
         return out
 
     def extra_repr(self) -> str:
-        return f"{self.inputs}, {self.outputs}, kernels={len(self.values)}"
+        return f"{self.inputs}, {self.outputs}, kept={self.values.numel()}"
 
 
 class SparseLinear(_SparseLayer):
