@@ -21,9 +21,11 @@ LAYER = "layer/"
 
 @torch.no_grad()
 def calibration_examples(
-    model: nn.Module, split: Split, per_class: int, batch_size: int = 512
+    model: nn.Module, split: Split, per_class: int, batch_size: int = 512, *, correct: bool = True
 ) -> Tensor:
     """The first ``per_class`` correctly classified examples of every class, in the split's order.
+
+    With ``correct=False`` the first of every class: an untrained network is right by chance only.
 
     Parameters
     ----------
@@ -51,9 +53,11 @@ def calibration_examples(
     with evaluating(model):
         for start in range(0, len(split), batch_size):
             labels = split.labels[start : start + batch_size]
-            images = split.images[start : start + batch_size].to(device)
-            correct = model(images).argmax(dim=1).cpu() == labels
-            for offset in correct.nonzero().flatten().tolist():
+            allowed = torch.ones(len(labels), dtype=torch.bool)
+            if correct:
+                images = split.images[start : start + batch_size].to(device)
+                allowed = model(images).argmax(dim=1).cpu() == labels
+            for offset in allowed.nonzero().flatten().tolist():
                 label = int(labels[offset])
                 if missing[label] > 0:
                     missing[label] -= 1
@@ -62,7 +66,8 @@ def calibration_examples(
                 return torch.tensor(chosen)
     short = {c: per_class - int(missing[c]) for c in range(classes) if missing[c]}
     raise UserError(
-        f"calibration asks for {per_class} correctly classified examples of each class; "
+        f"calibration asks for {per_class} {'correctly classified ' if correct else ''}"
+        "examples of each class; "
         + ", ".join(f"class {label} has {found}" for label, found in short.items())
     )
 

@@ -38,37 +38,37 @@ def tables(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
             layers += [{**key, **layer} for layer in metrics["layers"]]
         except (OSError, ValueError, KeyError) as error:
             raise UserError(f"{path}: not the metrics of a unit ({error!r})") from error
-    order = [column for column in KEY if column != "regime"]
     return (
-        pd.DataFrame(units, columns=COLUMNS).sort_values(order, ignore_index=True),
-        pd.DataFrame(layers).sort_values(order, ignore_index=True, kind="stable"),
+        pd.DataFrame(units, columns=COLUMNS).sort_values(KEY, ignore_index=True),
+        pd.DataFrame(layers).sort_values(KEY, ignore_index=True, kind="stable"),
     )
 
 
 def summary(units: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy after fine-tuning over the seeds, a row per network, method and ratio asked for.
+    """Accuracy after fine-tuning over the seeds, a row per network, regime, method and ratio.
 
-    Columns: dataset, model, method, compression, achieved (mean compression ratio reached), seeds
-    (how many), accuracy and half_width (mean and half the 95 % interval, in percent; the latter
-    NaN for a single seed).
+    Columns: dataset, model, regime, method, compression (asked for), achieved (mean of what was
+    reached), seeds (how many), accuracy and half_width (mean and half the 95 % interval, in
+    percent; the latter NaN for a single seed).
     """
     rows = []
-    for key, group in units.groupby(["dataset", "model", "method", "compression"], sort=False):
+    columns = ["dataset", "model", "regime", "method", "compression"]
+    for key, group in units.groupby(columns, sort=False):
         mean, half = interval(100 * group["accuracy_finetuned"])
         achieved = (group["params_total"] / group["params_kept"]).mean()
         rows.append([*key, achieved, len(group), mean, half])
-    columns = ["dataset", "model", "method", "compression", "achieved", "seeds"]
-    return pd.DataFrame(rows, columns=[*columns, "accuracy", "half_width"])
+    return pd.DataFrame(rows, columns=[*columns, "achieved", "seeds", "accuracy", "half_width"])
 
 
 def summary_page(units: pd.DataFrame) -> str:
     """The summary as one HTML page: a table per network, methods by compression ratio."""
     table = summary(units)
+    index = ["regime", "method"] if table["regime"].nunique() > 1 else ["method"]
     parts = []
     for (dataset, model), mine in table.groupby(["dataset", "model"], sort=False):
         cells = mine.assign(text=[_cell(row) for row in mine.itertuples()])
         grid = cells.pivot_table(
-            index="method", columns="compression", values="text", aggfunc="first", sort=False
+            index=index, columns="compression", values="text", aggfunc="first", sort=False
         )
         grid.columns = [f"compression {ratio:g}" for ratio in grid.columns]
         dense = units[(units.dataset == dataset) & (units.model == model)]

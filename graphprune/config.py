@@ -15,6 +15,8 @@ from graphprune.models.catalog import check_fit
 
 Config = dict[str, Any]
 Schema = Mapping[str, Any]
+# what an entry of `methods` says beside the hyperparameters
+NOT_OPTIONS = ("method", "scope", "regimes")
 
 
 def complete(config: Mapping[str, Any], schema: Schema) -> Config:
@@ -22,7 +24,8 @@ def complete(config: Mapping[str, Any], schema: Schema) -> Config:
 
     config: the keys of ``config.yaml``. schema: ``workflow/schemas/config.schema.yaml``.
 
-    Returns a new dictionary; each entry of ``methods`` has its ``method`` and ``scope``.
+    Returns a new dictionary; each entry of ``methods`` has its ``method``, ``scope`` and
+    ``regimes``.
 
     Raises UserError: one line naming the first wrong key, its value and what is allowed.
 
@@ -41,6 +44,7 @@ def complete(config: Mapping[str, Any], schema: Schema) -> Config:
             key = path if entry["method"] == label else f"{path}.method"
             raise one_of(f"config: {key}: method", entry["method"], known)
         rules = known[entry["method"]]
+        entry.setdefault("regimes", list(full["regimes"]))
         _fill(entry, rules, schema)
         _check(entry, rules, schema, path)
     _check_networks(full)
@@ -49,7 +53,7 @@ def complete(config: Mapping[str, Any], schema: Schema) -> Config:
 
 def options(entry: Mapping[str, Any]) -> dict[str, Any]:
     """The hyperparameters in a completed ``methods`` entry."""
-    return {key: value for key, value in entry.items() if key not in ("method", "scope")}
+    return {key: value for key, value in entry.items() if key not in NOT_OPTIONS}
 
 
 def _check_networks(config: Config) -> None:

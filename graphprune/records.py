@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from graphprune.regimes import FINETUNE
 from graphprune.tracking import UnitRecord
 
 # what a history holds that the same seed reproduces
@@ -20,6 +21,7 @@ UNIT_METRICS = (
     "accuracy_dense",
     "accuracy_pruned",
     "accuracy_finetuned",
+    "epochs",
     "seconds_score",
     "seconds_finetune",
 )
@@ -62,18 +64,19 @@ def unit_record(
     metrics = json.loads(metrics_path.read_text())
     folder = metrics_path.parent
     labels = {label: metrics[label] for label in UNIT_LABELS}
+    name = "{method} x{compression:g}".format(**labels)
     start, end = _times(metrics_path, metrics["seconds_score"] + metrics["seconds_finetune"])
     report = {f"score/{key}": value for key, value in metrics["report"].items()}
     densities = {f"density/{row['layer']}": row["density"] for row in metrics["layers"]}
     return UnitRecord(
-        unit="{dataset}/{model}/seed{seed}/{method}/x{compression:g}".format(**labels),
-        name="{method} x{compression:g}".format(**labels),
+        unit="{dataset}/{model}/seed{seed}/{regime}/{method}/x{compression:g}".format(**labels),
+        name=name if labels["regime"] == FINETUNE else f"{name} from {labels['regime']}",
         params={**labels, **settings},
         metrics={**{key: metrics[key] for key in UNIT_METRICS}, **report, **densities},
         curves=_curves(folder / "history.csv", "finetune"),
         tags={**tags, **labels, "stage": "evaluate"},
         artifacts={"unit": _files(folder)},
-        shared={labels["method"]: _files(folder.parent)},
+        shared={"{regime}/{method}".format(**labels): _files(folder.parent)},
         start_time_ms=start,
         end_time_ms=end,
     )

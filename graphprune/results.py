@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from graphprune import checkpoints, evaluation, networks
 from graphprune.masks import Masks, prune, sparsity_of
 from graphprune.methods import Result, method_class
+from graphprune.regimes import epochs_in_all
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from graphprune.data import Split
 
 KIND = "scores"
-REGIME = "finetune"  # prune a trained network, then fine-tune it
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,16 @@ def masks_of(scored: Scored, sparsity: float, scope: str) -> Masks:
     return prune(scored.result.scores, sparsity, scope)
 
 
+def epochs_trained(path: str | Path) -> int:
+    """Epochs for which the method of a score file trained the network itself (0 for most)."""
+    return int(load(path).result.report.get("epochs_trained", 0))
+
+
 def unit_metrics(
     *,
     identity: networks.Identity,
+    regime: str,
+    train_epochs: int,
     method: str,
     compression: float,
     dense_accuracy: float,
@@ -78,18 +85,21 @@ def unit_metrics(
     """One unit's row of the comparison, and the cost of each of its layers.
 
     method: its label in the configuration. compression: the ratio asked for; ``sparsity`` and the
-    counts are what was achieved. The paths are the unit's files.
+    counts are what was achieved. train_epochs: of the dense network; ``epochs`` is what the unit
+    took in all. The paths are the unit's files.
     """
     scored = load(scores)
     masks, _ = checkpoints.load(mask, "mask")
     before, _ = networks.load(pruned)
     after, _ = networks.load(finetuned)
     layers = evaluation.costs(after, identity.input_shape, masks)
+    trained = int(scored.result.report.get("epochs_trained", 0))
+    seconds = _seconds(history)
     return {
         "dataset": identity.dataset,
         "model": identity.model,
         "seed": identity.seed,
-        "regime": REGIME,
+        "regime": regime,
         "method": method,
         "compression": compression,
         "sparsity": sparsity_of(masks),
@@ -100,8 +110,9 @@ def unit_metrics(
         "accuracy_dense": dense_accuracy,
         "accuracy_pruned": evaluation.accuracy(before, test),
         "accuracy_finetuned": evaluation.accuracy(after, test),
+        "epochs": epochs_in_all(regime, train_epochs, trained, len(seconds)),
         "seconds_score": scored.seconds,
-        "seconds_finetune": _seconds(history),
+        "seconds_finetune": sum(seconds),
         "report": scored.result.report,
         "layers": [
             {"layer": layer.name, "density": layer.density, "flops_kept": layer.flops_kept}
@@ -110,8 +121,9 @@ def unit_metrics(
     }
 
 
-def _seconds(history: str | Path) -> float:
+def _seconds(history: str | Path) -> list[float]:
+    """Seconds of every epoch."""
     import csv
 
     with Path(history).open(newline="") as file:
-        return sum(float(row["seconds"]) for row in csv.DictReader(file))
+        return [float(row["seconds"]) for row in csv.DictReader(file)]

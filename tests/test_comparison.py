@@ -15,7 +15,7 @@ def unit(folder, **changes):
         "dataset": "digits", "model": "mlp", "seed": 0, "regime": "finetune",
         "method": "magnitude", "compression": 2.0, "sparsity": 0.5, "params_total": 100,
         "params_kept": 50, "flops_total": 200, "flops_kept": 100, "accuracy_dense": 0.9,
-        "accuracy_pruned": 0.5, "accuracy_finetuned": 0.8, "seconds_score": 0.1,
+        "accuracy_pruned": 0.5, "accuracy_finetuned": 0.8, "epochs": 25, "seconds_score": 0.1,
         "seconds_finetune": 1.0, "report": {},
         "layers": [{"layer": "0.weight", "density": 0.5, "flops_kept": 100}],
     }  # fmt: skip

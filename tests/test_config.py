@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from graphprune import data, methods, models, training
-from graphprune.config import complete, options
+from graphprune.config import NOT_OPTIONS, complete, options
 from graphprune.errors import UserError
 
 MINIMAL = {
@@ -34,7 +34,11 @@ def test_defaults_are_filled_and_the_input_is_left_alone(schema):
     assert given == MINIMAL
     assert full["results"] == "results"
     assert full["data"] == {"folder": "data", "download": True}
-    assert full["methods"]["magnitude"] == {"method": "magnitude", "scope": "global"}
+    assert full["methods"]["magnitude"] == {
+        "method": "magnitude",
+        "scope": "global",
+        "regimes": ["finetune"],
+    }
     assert options({"method": "curvature", "scope": "layer", "alpha": 0.5}) == {"alpha": 0.5}
 
 
@@ -52,7 +56,9 @@ def test_defaults_are_filled_and_the_input_is_left_alone(schema):
         (["seeds"], [], "seeds is empty; at least 1 is needed"),
         (["seeds", 0], "a", r"seeds\[0\] is 'a'; allowed: a value of type integer"),
         (["train", "lr"], 0.1, "train.lr is 0.1; allowed keys here: batch_size, epochs"),
-        (["train", "learning_rate"], 0, "train.learning_rate is 0; allowed: > 0"),
+        (["train"], {"epochs": 1, "learning_rate": 0}, "train.learning_rate is 0; allowed: > 0"),
+        (["train"], {"learning_rate": 1}, "key train.epochs is missing"),
+        (["regimes"], ["rewind"], r"regimes\[0\] is 'rewind'; allowed: finetune, scratch"),
         (["networks", 0, "model"], "lenet6", r"networks\[0\].model is 'lenet6'; allowed: lenet5"),
         (["networks", 0, "model"], "lenet5", r"networks\[0\].model on dataset digits: .*lenet5.*"),
         (["networks", 0], {"dataset": "digits"}, r"networks\[0\].model is missing"),
@@ -76,7 +82,7 @@ def test_schema_knows_exactly_what_the_package_offers(schema):
         # these the workflow sets itself
         own = {field.name for field in fields(cls)}
         own -= {"seed", "sparsity", "checkpoint", "threads"}
-        assert set(rules["properties"]) - {"method", "scope"} == own, name
+        assert set(rules["properties"]) - set(NOT_OPTIONS) == own, name
         assert (name in methods.PER_SPARSITY) == cls.per_sparsity
     trained = {field.name for field in fields(training.Settings)} - {"seed"}
     assert set(schema["$defs"]["training"]["properties"]) == trained

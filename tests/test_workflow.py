@@ -46,8 +46,10 @@ def finished(root, tmp_path_factory):
 
 def test_a_row_for_every_unit(finished):
     table = pd.read_parquet(finished / "metrics.parquet")
-    assert len(table) == 2 * 6 * 2
-    assert not table.duplicated(["dataset", "model", "seed", "method", "compression"]).any()
+    assert len(table) == 2 * (6 + 3) * 2
+    assert not table.duplicated(
+        ["dataset", "model", "seed", "regime", "method", "compression"]
+    ).any()
     assert table.equals(
         pd.read_csv(finished / "metrics.csv", float_precision="round_trip").astype(table.dtypes)
     )
@@ -65,7 +67,7 @@ def test_a_row_for_every_unit(finished):
 
 
 def test_masks_are_held_through_fine_tuning(finished):
-    for path in finished.glob("*/*/seed0/*/x*/mask.safetensors"):
+    for path in finished.glob("*/*/seed0/*/*/x*/mask.safetensors"):
         masks, _ = checkpoints.load(path, "mask")
         model, _ = networks.load(path.with_name("finetuned.safetensors"))
         weights = model.state_dict()
@@ -74,7 +76,7 @@ def test_masks_are_held_through_fine_tuning(finished):
 
 
 def test_metrics_agree_with_the_files_they_describe(finished):
-    path = finished / "mnist5k/lenet5/seed0/curvature/x8"
+    path = finished / "mnist5k/lenet5/seed0/finetune/curvature/x8"
     metrics = json.loads((path / "metrics.json").read_text())
     masks, _ = checkpoints.load(path / "mask.safetensors", "mask")
     assert metrics["params_kept"] == sum(int(mask.sum()) for mask in masks.values())
@@ -96,15 +98,15 @@ def test_every_unit_is_one_run_below_its_dense_network(finished):
     assert len(runs) == len(table) + 2 + 1
     for row in table.itertuples():
         dense = f"{row.dataset}/{row.model}/seed{row.seed}"
-        run = runs[f"{dense}/{row.method}/x{row.compression:g}"]
+        run = runs[f"{dense}/{row.regime}/{row.method}/x{row.compression:g}"]
         assert run.data.metrics["accuracy_finetuned"] == row.accuracy_finetuned
         assert run.data.tags["mlflow.parentRunId"] == runs[dense].info.run_id
         assert run.data.params["finetune/epochs"] == ("1" if row.model == "lenet5" else "2")
         assert len(run.data.tags["commit"]) in (7, 40)
         assert run.info.status == "FINISHED"
-    unit = runs["mnist5k/lenet5/seed0/probmask/x8"].info.run_id
+    unit = runs["mnist5k/lenet5/seed0/finetune/probmask/x8"].info.run_id
     history = client.get_metric_history(unit, "finetune/loss")
-    path = finished / "mnist5k/lenet5/seed0/probmask/x8/history.csv"
+    path = finished / "mnist5k/lenet5/seed0/finetune/probmask/x8/history.csv"
     written = pd.read_csv(path, float_precision="round_trip")
     assert [point.value for point in history] == written.loss.tolist()
     names = {file.path for file in client.list_artifacts(unit, "unit")}
@@ -188,7 +190,7 @@ def test_a_damaged_checkpoint_is_refused_by_name(root, tmp_path):
     checkpoint.parent.mkdir(parents=True)
     checkpoint.write_bytes(b"not a checkpoint")
     config = preset(root, tmp_path, results="out")
-    target = "out/digits/mlp/seed0/magnitude/scores.safetensors"
+    target = "out/digits/mlp/seed0/finetune/magnitude/scores.safetensors"
     arguments = ["--cores", "1", "--configfile", config, "--allowed-rules", "score"]
     run = snakemake(root, tmp_path, *arguments, "--", target)
     assert run.returncode != 0

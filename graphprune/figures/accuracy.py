@@ -20,42 +20,50 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
-_STAGES = {
-    "pruned": ("accuracy_pruned", "before fine-tuning"),
-    "finetuned": ("accuracy_finetuned", "after fine-tuning"),
+_STAGES = {"pruned": "accuracy_pruned", "finetuned": "accuracy_finetuned"}
+_HEADINGS = {
+    ("pruned", "finetune"): "before fine-tuning",
+    ("finetuned", "finetune"): "after fine-tuning",
+    ("pruned", "scratch"): "before training",
+    ("finetuned", "scratch"): "pruned, then trained from scratch",
 }
 _COMPRESSION = "Compression ratio (total / kept weights)"
 
 
 @styled
 def accuracy_against_compression(units: pd.DataFrame, stage: str = "both") -> Figure:
-    """Test accuracy against the compression that was achieved, a column per network.
+    """Test accuracy against the compression achieved: a column per network, a row per regime.
 
     Points are means over seeds, bands their 95 % t-intervals, the dashed line the dense network
     with its interval. x is params_total / params_kept, not the ratio asked for.
 
     units: columns dataset, model, seed, regime, method, compression, params_total, params_kept,
     accuracy_dense, accuracy_pruned, accuracy_finetuned (in [0, 1]); a row per unit.
-    stage: "pruned" (before fine-tuning), "finetuned" (after) or "both" (a row each).
+    stage: "pruned" (before fine-tuning), "finetuned" (after) or "both" (rows for each).
 
     >>> save(accuracy_against_compression(units), "accuracy")  # doctest: +SKIP
     """
     if stage not in (*_STAGES, "both"):
         raise one_of("stage", stage, (*_STAGES, "both"))
     chosen = list(_STAGES) if stage == "both" else [stage]
-    columns = [_STAGES[name][0] for name in chosen]
+    columns = [_STAGES[name] for name in chosen]
     keys = ["dataset", "model", "seed", "regime", "method", "compression"]
     require(
         units, [*keys, "params_total", "params_kept", "accuracy_dense", *columns], "accuracy figure"
     )
     panels = _panels(units)
-    figure = new_figure(max(4.2, 3.5 * len(panels)), 2.6 * len(chosen) + 0.7)
-    axes = figure.subplots(len(chosen), len(panels), squeeze=False, sharex="col")
+    rows = [(name, regime) for regime in sorted(set(units["regime"])) for name in chosen]
+    figure = new_figure(max(4.2, 3.5 * len(panels)), 2.6 * len(rows) + 0.7)
+    axes = figure.subplots(len(rows), len(panels), squeeze=False, sharex="col")
     for column, (title, table) in enumerate(panels.items()):
-        for row, name in enumerate(chosen):
-            _accuracy(axes[row, column], table, _STAGES[name][0], units["method"])
-            heading = f"{title}, {_STAGES[name][1]}"
-            axes[row, column].set_title(heading, loc="left")
+        for row, (name, regime) in enumerate(rows):
+            mine = table[table["regime"] == regime]
+            if mine.empty:
+                axes[row, column].set_axis_off()
+                continue
+            _accuracy(axes[row, column], mine, _STAGES[name], units["method"])
+            heading = _HEADINGS.get((name, regime), f"{name}, {regime}")
+            axes[row, column].set_title(f"{title}, {heading}", loc="left")
         axes[-1, column].set_xlabel(_COMPRESSION)
     for row in axes[:, 0]:
         row.set_ylabel("Test accuracy (%)")
@@ -89,12 +97,9 @@ def achieved(units: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _panels(units: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The units of each network by the panel's title; the regime is named if there are several."""
-    regimes = units["regime"].nunique() > 1
-    keys = ["dataset", "model", *(["regime"] if regimes else [])]
-    return {
-        " · ".join(map(str, names)): table for names, table in units.groupby(keys, sort=False)
-    }  # fmt: skip
+    """The units of each network by the panel's title."""
+    networks = units.groupby(["dataset", "model"], sort=False)
+    return {" · ".join(map(str, names)): table for names, table in networks}
 
 
 def _accuracy(ax: Axes, table: pd.DataFrame, column: str, methods: pd.Series[str]) -> None:
@@ -132,7 +137,7 @@ def scoring_cost(units: pd.DataFrame) -> Figure:
     """Wall time of each method's score, a panel per network: a point per seed, the mean as a bar.
 
     units: columns dataset, model, seed, regime, method, seconds_score (above 0, in seconds; the
-    mean over a seed's ratios is shown).
+    mean over a seed's ratios and regimes is shown).
     """
     require(
         units, ["dataset", "model", "seed", "regime", "method", "seconds_score"], "cost figure"

@@ -36,23 +36,33 @@ STORE = hashlib.sha256(os.environ.get("MLFLOW_TRACKING_URI", "").encode()).hexdi
 # one trained network
 RUN = f"{RESULTS}/{{dataset}}/{{model}}/seed{{seed}}"
 CHECKPOINT = f"{RUN}/dense/checkpoint.safetensors"
+INITIAL = f"{RUN}/dense/initial.safetensors"
 CALIBRATION = f"{RUN}/dense/activations.safetensors"
+# the network a method sees in each regime, and the examples
+START = {"finetune": CHECKPOINT, "scratch": INITIAL}
+EXAMPLES = {
+    "finetune": CALIBRATION,
+    "scratch": f"{RUN}/dense/initial_activations.safetensors",
+}
 # that network pruned by one method at one compression ratio
-UNIT = f"{RUN}/{{method}}/x{{compression}}"
+METHOD = f"{RUN}/{{regime}}/{{method}}"
+UNIT = f"{METHOD}/x{{compression}}"
+UNIT_NAME = "{dataset}-{model}-seed{seed}-{regime}-{method}"
 
 NETWORKS = [(network["dataset"], network["model"]) for network in config["networks"]]
 COMPRESSIONS = [f"{ratio:g}" for ratio in config["compressions"]]
 METHODS = config["methods"]
 LEARNED = [label for label in METHODS if METHODS[label]["method"] in PER_SPARSITY]
 RANKED = [label for label in METHODS if label not in LEARNED]
-CURVATURE = [label for label in METHODS if METHODS[label]["method"] == "curvature"]
-REGULAR = [label for label in METHODS if METHODS[label]["method"] == "rgp"]
+PAIRS = [(regime, label) for label in METHODS for regime in METHODS[label]["regimes"]]
+REGIMES = sorted({regime for regime, _ in PAIRS})
 
 
 wildcard_constraints:
     dataset="|".join(sorted({dataset for dataset, _ in NETWORKS})),
     model="|".join(sorted({model for _, model in NETWORKS})),
     seed="|".join(str(seed) for seed in config["seeds"]),
+    regime="|".join(REGIMES),
     method="|".join(METHODS),
     compression="|".join(COMPRESSIONS),
 

@@ -1,8 +1,8 @@
 rule compare:
     input:
-        metrics=of_networks(
-            f"{UNIT}/metrics.json", method=list(METHODS), compression=COMPRESSIONS
-        ),
+        metrics=[
+            path for unit in all_units("metrics.json") for path in of_networks(unit)
+        ],
     output:
         parquet=f"{RESULTS}/metrics.parquet",
         csv=report(

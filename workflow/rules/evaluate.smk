@@ -14,13 +14,14 @@ for suffix, ratios in batches().items():
         output:
             of_units("metrics.json", ratios),
         log:
-            f"{RESULTS}/logs/evaluate{suffix}/{{dataset}}-{{model}}-seed{{seed}}-{{method}}.log",
+            f"{RESULTS}/logs/evaluate{suffix}/{UNIT_NAME}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/evaluate{suffix}/{{dataset}}-{{model}}-seed{{seed}}-{{method}}.tsv"
+            f"{RESULTS}/benchmarks/evaluate{suffix}/{UNIT_NAME}.tsv"
         conda:
             "../../envs/graphprune.yaml"
         params:
             compressions=ratios,
+            train=settings("train"),
         script:
             "../scripts/evaluate.py"
 
@@ -30,15 +31,15 @@ rule removal:
     input:
         data=DATA,
         checkpoint=CHECKPOINT,
-        scores=f"{RUN}/{{method}}/scores.safetensors",
+        scores=f"{METHOD}/scores.safetensors",
     output:
-        f"{RUN}/{{method}}/removal.csv",
+        f"{METHOD}/removal.csv",
     log:
-        f"{RESULTS}/logs/removal/{{dataset}}-{{model}}-seed{{seed}}-{{method}}.log",
+        f"{RESULTS}/logs/removal/{UNIT_NAME}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/removal/{{dataset}}-{{model}}-seed{{seed}}-{{method}}.tsv"
+        f"{RESULTS}/benchmarks/removal/{UNIT_NAME}.tsv"
     wildcard_constraints:
-        method="|".join(CURVATURE) or "(?!)",
+        regime="finetune",
     conda:
         "../../envs/graphprune.yaml"
     script:

@@ -34,15 +34,15 @@ rule figure_density:
         layers=rules.compare.output.layers,
     output:
         drawn(
-            f"density-{NETWORK}",
+            f"density-{NETWORK}-{{regime}}",
             "density",
             group="{dataset} {model}",
-            figure="density of the layers",
+            figure="density of the layers, regime {regime}",
         ),
     log:
-        f"{RESULTS}/logs/figure_density/{NETWORK}.log",
+        f"{RESULTS}/logs/figure_density/{NETWORK}-{{regime}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/figure_density/{NETWORK}.tsv"
+        f"{RESULTS}/benchmarks/figure_density/{NETWORK}-{{regime}}.tsv"
     conda:
         "../../envs/graphprune.yaml"
     script:
@@ -52,10 +52,16 @@ rule figure_density:
 rule figure_curvature:
     input:
         scores=expand(
-            f"{RUN}/{{method}}/scores.safetensors", seed=FIRST_SEED, allow_missing=True
+            f"{METHOD}/scores.safetensors",
+            seed=FIRST_SEED,
+            regime="finetune",
+            allow_missing=True,
         ),
         removal=expand(
-            f"{RUN}/{{method}}/removal.csv", seed=config["seeds"], allow_missing=True
+            f"{METHOD}/removal.csv",
+            seed=config["seeds"],
+            regime="finetune",
+            allow_missing=True,
         ),
     output:
         histogram=drawn(
@@ -82,12 +88,13 @@ rule figure_curvature:
 
 rule figure_regular_graph:
     input:
-        scores=expand(
-            f"{UNIT}/scores.safetensors",
+        scores=lambda wildcards: UNIT.format(
+            **wildcards,
             seed=FIRST_SEED,
+            regime=METHODS[wildcards.method]["regimes"][0],
             compression=COMPRESSIONS[len(COMPRESSIONS) // 2],
-            allow_missing=True,
-        ),
+        )
+        + "/scores.safetensors",
     output:
         drawn(
             f"graph-{{method}}-{NETWORK}",
@@ -147,8 +154,14 @@ rule figure_units:
 
 FIGURES = [
     *rules.figure_comparison.output,
-    *of_each_network(rules.figure_density.output),
+    *of_each_network(rules.figure_density.output, regime=REGIMES),
     *of_each_network(rules.figure_neural_graph.output),
-    *of_each_network(rules.figure_curvature.output, method=CURVATURE),
-    *of_each_network(rules.figure_regular_graph.output, method=REGULAR),
+    *of_each_network(
+        rules.figure_curvature.output,
+        method=[label for _, label in using("curvature", ["finetune"])],
+    ),
+    *of_each_network(
+        rules.figure_regular_graph.output,
+        method=sorted({label for _, label in using("rgp")}),
+    ),
 ]

@@ -5,18 +5,20 @@ for suffix, ratios in batches().items():
             f"finetune{suffix}"
         input:
             data=DATA,
+            scores=scores_at(ratios),
             masks=of_units("mask.safetensors", ratios),
             pruned=of_units("pruned.safetensors", ratios),
         output:
             finetuned=of_units("finetuned.safetensors", ratios),
             histories=of_units("history.csv", ratios),
         log:
-            f"{RESULTS}/logs/finetune{suffix}/{{dataset}}-{{model}}-seed{{seed}}-{{method}}.log",
+            f"{RESULTS}/logs/finetune{suffix}/{UNIT_NAME}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/finetune{suffix}/{{dataset}}-{{model}}-seed{{seed}}-{{method}}.tsv"
+            f"{RESULTS}/benchmarks/finetune{suffix}/{UNIT_NAME}.tsv"
         conda:
             "../../envs/graphprune.yaml"
         params:
-            settings=settings("finetune"),
+            train=settings("train"),
+            finetune=settings("finetune"),
         script:
             "../scripts/finetune.py"

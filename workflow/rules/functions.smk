@@ -17,6 +17,26 @@ def of_networks(pattern, **wildcards):
     ]
 
 
+def of_methods(pattern, pairs=PAIRS, **wildcards):
+    """``pattern`` for every regime and method among ``pairs``; other wildcards stay."""
+    return [
+        path
+        for regime, method in pairs
+        for path in expand(
+            pattern, regime=regime, method=method, allow_missing=True, **wildcards
+        )
+    ]
+
+
+def using(name, regimes=REGIMES):
+    """The pairs of regime and label, among ``regimes``, whose method is ``name``."""
+    return [
+        (regime, label)
+        for regime, label in PAIRS
+        if METHODS[label]["method"] == name and regime in regimes
+    ]
+
+
 def settings(section):
     """Params function: the ``train`` or ``finetune`` settings of the wildcards' network."""
 
@@ -45,15 +65,21 @@ def scope_of(wildcards):
 def examples_of(wildcards):
     """Input function: the file of examples that the wildcards' method looks at, if any."""
     name = METHODS[wildcards.method]["method"]
-    files = {"curvature": {"calibration": CALIBRATION}, "probmask": {"data": DATA}}
+    calibration = {"calibration": EXAMPLES[wildcards.regime]}
+    files = {"curvature": calibration, "probmask": {"data": DATA}}
     return {key: path.format(**wildcards) for key, path in files.get(name, {}).items()}
+
+
+def start_of(wildcards):
+    """Input function: the network that the wildcards' regime begins with."""
+    return START[wildcards.regime].format(**wildcards)
 
 
 def scores_at(ratios):
     """Input function: the scores that the masks at ``ratios`` are made from."""
 
     def of(wildcards):
-        ranked = [f"{RUN}/{{method}}/scores.safetensors"]
+        ranked = [f"{METHOD}/scores.safetensors"]
         learned = of_units("scores.safetensors", ratios)
         paths = learned if wildcards.method in LEARNED else ranked
         return [path.format(**wildcards) for path in paths]
@@ -72,7 +98,7 @@ def recorded_settings(wildcards):
         "examples_per_class"
     ]
     own = {
-        label: {f"method/{k}": v for k, v in METHODS[label].items()}
+        label: {f"method/{k}": v for k, v in METHODS[label].items() if k != "regimes"}
         for label in METHODS
     }
     return {"shared": shared, "methods": own}
@@ -80,26 +106,18 @@ def recorded_settings(wildcards):
 
 def score_files(wildcards):
     """Input function: every score file of the wildcards' network."""
-    patterns = expand(
-        f"{RUN}/{{method}}/scores.safetensors", method=RANKED, allow_missing=True
-    )
-    patterns += expand(
-        f"{UNIT}/scores.safetensors",
-        method=LEARNED,
-        compression=COMPRESSIONS,
-        allow_missing=True,
+    ranked = [pair for pair in PAIRS if pair[1] in RANKED]
+    learned = [pair for pair in PAIRS if pair[1] in LEARNED]
+    patterns = of_methods(f"{METHOD}/scores.safetensors", ranked)
+    patterns += of_methods(
+        f"{UNIT}/scores.safetensors", learned, compression=COMPRESSIONS
     )
     return [pattern.format(**wildcards) for pattern in patterns]
 
 
 def all_units(name):
     """The file ``name`` of every unit of a network."""
-    return expand(
-        f"{UNIT}/{name}",
-        method=list(METHODS),
-        compression=COMPRESSIONS,
-        allow_missing=True,
-    )
+    return of_methods(f"{UNIT}/{name}", compression=COMPRESSIONS)
 
 
 def of_each_network(pattern, **wildcards):

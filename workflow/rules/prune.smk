@@ -4,15 +4,15 @@ for suffix, ratios in batches().items():
         name:
             f"prune{suffix}"
         input:
-            checkpoint=CHECKPOINT,
+            checkpoint=start_of,
             scores=scores_at(ratios),
         output:
             masks=of_units("mask.safetensors", ratios),
             pruned=of_units("pruned.safetensors", ratios),
         log:
-            f"{RESULTS}/logs/prune{suffix}/{{dataset}}-{{model}}-seed{{seed}}-{{method}}.log",
+            f"{RESULTS}/logs/prune{suffix}/{UNIT_NAME}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/prune{suffix}/{{dataset}}-{{model}}-seed{{seed}}-{{method}}.tsv"
+            f"{RESULTS}/benchmarks/prune{suffix}/{UNIT_NAME}.tsv"
         conda:
             "../../envs/graphprune.yaml"
         params:

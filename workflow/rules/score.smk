@@ -2,13 +2,13 @@
 rule score:
     input:
         unpack(examples_of),
-        checkpoint=CHECKPOINT,
+        checkpoint=start_of,
     output:
-        f"{RUN}/{{method}}/scores.safetensors",
+        f"{METHOD}/scores.safetensors",
     log:
-        f"{RESULTS}/logs/score/{{dataset}}-{{model}}-seed{{seed}}-{{method}}.log",
+        f"{RESULTS}/logs/score/{UNIT_NAME}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/score/{{dataset}}-{{model}}-seed{{seed}}-{{method}}.tsv"
+        f"{RESULTS}/benchmarks/score/{UNIT_NAME}.tsv"
     wildcard_constraints:
         method="|".join(RANKED) or "(?!)",
     conda:
@@ -28,13 +28,13 @@ for suffix, ratios in batches().items():
             f"learn{suffix}"
         input:
             unpack(examples_of),
-            checkpoint=CHECKPOINT,
+            checkpoint=start_of,
         output:
             of_units("scores.safetensors", ratios),
         log:
-            f"{RESULTS}/logs/learn{suffix}/{{dataset}}-{{model}}-seed{{seed}}-{{method}}.log",
+            f"{RESULTS}/logs/learn{suffix}/{UNIT_NAME}.log",
         benchmark:
-            f"{RESULTS}/benchmarks/learn{suffix}/{{dataset}}-{{model}}-seed{{seed}}-{{method}}.tsv"
+            f"{RESULTS}/benchmarks/learn{suffix}/{UNIT_NAME}.tsv"
         wildcard_constraints:
             method="|".join(LEARNED) or "(?!)",
         conda:

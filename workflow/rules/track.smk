@@ -23,9 +23,7 @@ rule track:
         activations=CALIBRATION,
         graph=rules.graph.output,
         scores=score_files,
-        removal=expand(
-            f"{RUN}/{{method}}/removal.csv", method=CURVATURE, allow_missing=True
-        ),
+        removal=of_methods(f"{METHOD}/removal.csv", using("curvature", ["finetune"])),
         metrics=all_units("metrics.json"),
         figures=all_units("figure.png"),
         finetuned=all_units("finetuned.safetensors"),

@@ -2,6 +2,7 @@ rule train:
     input:
         data=DATA,
     output:
+        initial=INITIAL,
         checkpoint=CHECKPOINT,
         history=f"{RUN}/dense/history.csv",
     log:

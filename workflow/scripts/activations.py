@@ -7,6 +7,8 @@ with job(snakemake) as log:
 
     model, _ = networks.load(snakemake.input.checkpoint)
     split = data.read(snakemake.input.data).train
-    chosen = activations.calibration_examples(model, split, snakemake.params.per_class)
+    chosen = activations.calibration_examples(
+        model, split, snakemake.params.per_class, correct=snakemake.params.correct
+    )
     activations.save(snakemake.output[0], model, split, chosen)
     log.info("%d examples, training indices %s", len(chosen), chosen.tolist())

@@ -15,6 +15,8 @@ with job(snakemake) as log:
     for at, output in enumerate(snakemake.output):
         metrics = results.unit_metrics(
             identity=identity,
+            regime=snakemake.wildcards.regime,
+            train_epochs=snakemake.params.train["epochs"],
             method=snakemake.wildcards.method,
             compression=float(snakemake.params.compressions[at]),
             dense_accuracy=dense_accuracy,

@@ -9,5 +9,6 @@ with job(snakemake) as log:
 
     layers = pd.read_parquet(snakemake.input.layers)
     wanted = dict(snakemake.wildcards.items())
-    mine = layers[(layers.dataset == wanted["dataset"]) & (layers.model == wanted["model"])]
-    figures.save(figures.layer_density(mine), snakemake.output[0])
+    for column in ("dataset", "model", "regime"):
+        layers = layers[layers[column] == wanted[column]]
+    figures.save(figures.layer_density(layers), snakemake.output[0])

@@ -5,7 +5,7 @@ from job import job
 with job(snakemake) as log:
     from graphprune import figures, methods, results
 
-    found = results.load(snakemake.input.scores[0]).result.report
+    found = results.load(snakemake.input.scores).result.report
     method = methods.build(
         snakemake.params.method["name"],
         **snakemake.params.method["options"],

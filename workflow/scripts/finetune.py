@@ -1,26 +1,36 @@
-"""Fine-tune the pruned networks with their masks held."""
+"""Fine-tune (or train, in regime scratch) the pruned networks with their masks held."""
 
 from job import job
 
 with job(snakemake) as log:
-    from graphprune import checkpoints, data, networks, training
+    from graphprune import checkpoints, data, networks, results, training
     from graphprune.files import write_csv
+    from graphprune.regimes import after_pruning
 
     dataset = data.read(snakemake.input.data)
+    sections = (snakemake.params.train, snakemake.params.finetune)
+    scores = list(snakemake.input.scores)
+    if len(scores) < len(snakemake.input.masks):
+        scores = scores * len(snakemake.input.masks)
     units = zip(
+        scores,
         snakemake.input.masks,
         snakemake.input.pruned,
         snakemake.output.finetuned,
         snakemake.output.histories,
         strict=True,
     )
-    for mask_path, pruned_path, finetuned_path, history_path in units:
+    for scores_path, mask_path, pruned_path, finetuned_path, history_path in units:
         model, identity = networks.load(pruned_path)
+        train, finetune = (training.Settings.of(part, identity.seed) for part in sections)
+        settings = after_pruning(
+            snakemake.wildcards.regime, train, finetune, results.epochs_trained(scores_path)
+        )
         mask, _ = checkpoints.load(mask_path, "mask")
         history = training.train(
             model,
             dataset.train,
-            training.Settings.of(snakemake.params.settings, identity.seed),
+            settings,
             masks=mask,
             validation=dataset.validation,
             on_epoch=lambda row: log.info("%s", row),

@@ -12,6 +12,7 @@ with job(snakemake) as log:
         dataset.name, snakemake.wildcards.model, dataset.input_shape, len(dataset.classes), seed
     )
     model = identity.build()
+    networks.save(snakemake.output.initial, model.state_dict(), identity)
     history = training.train(
         model,
         dataset.train,
