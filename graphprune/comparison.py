@@ -14,17 +14,25 @@ from graphprune.errors import UserError
 from graphprune.records import UNIT_LABELS, UNIT_METRICS
 from graphprune.statistics import interval
 
-COLUMNS = [*UNIT_LABELS, *UNIT_METRICS]
+BATCH_SIZES = (1, 64)
+LATENCIES = [f"latency_{size}_{end}" for size in BATCH_SIZES for end in ("total", "kept")]
+COLUMNS = [*UNIT_LABELS, *UNIT_METRICS, *LATENCIES]
 KEY = list(UNIT_LABELS)
 
 
-def tables(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def tables(
+    paths: Iterable[str | Path], latencies: Iterable[str | Path] = ()
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The units' ``metrics.json`` files as two tables, sorted by unit.
+
+    latencies: files of one network's stopwatch each, with the unit's key and the columns
+    batch_size, dense and compact (seconds a pass).
 
     Returns
     -------
     units : a row per unit with the columns ``COLUMNS``; accuracies and sparsity in [0, 1], times
-        in seconds, FLOPs per example.
+        in seconds, FLOPs per example, file sizes in bytes; latency_<batch size>_total of the dense
+        and _kept of the compact network, NaN for units that were not timed.
     layers : a row per unit and layer: the unit's key, layer, density in [0, 1], flops_kept.
 
     Raises UserError naming a file that does not hold a unit's metrics.
@@ -33,15 +41,29 @@ def tables(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
     for path in paths:
         try:
             metrics = json.loads(Path(path).read_text())
-            units.append({column: metrics[column] for column in COLUMNS})
+            units.append({column: metrics[column] for column in (*UNIT_LABELS, *UNIT_METRICS)})
             key = {column: metrics[column] for column in KEY}
             layers += [{**key, **layer} for layer in metrics["layers"]]
         except (OSError, ValueError, KeyError) as error:
             raise UserError(f"{path}: not the metrics of a unit ({error!r})") from error
+    table = _with_latencies(pd.DataFrame(units), latencies)
     return (
-        pd.DataFrame(units, columns=COLUMNS).sort_values(KEY, ignore_index=True),
+        table[COLUMNS].sort_values(KEY, ignore_index=True),
         pd.DataFrame(layers).sort_values(KEY, ignore_index=True, kind="stable"),
     )
+
+
+def _with_latencies(units: pd.DataFrame, paths: Iterable[str | Path]) -> pd.DataFrame:
+    """``units`` with the columns ``LATENCIES``."""
+    found: dict[tuple[object, ...], dict[str, object]] = {}
+    for path in paths:
+        for row in pd.read_csv(path).to_dict("records"):
+            unit = found.setdefault(tuple(row[k] for k in KEY), {k: row[k] for k in KEY})
+            unit[f"latency_{row['batch_size']}_total"] = row["dense"]
+            unit[f"latency_{row['batch_size']}_kept"] = row["compact"]
+    if not found:
+        return units.assign(**dict.fromkeys(LATENCIES, float("nan")))
+    return units.merge(pd.DataFrame(list(found.values())), "left", KEY, validate="1:1")
 
 
 def summary(units: pd.DataFrame) -> pd.DataFrame:

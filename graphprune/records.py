@@ -18,6 +18,8 @@ UNIT_METRICS = (
     "params_kept",
     "flops_total",
     "flops_kept",
+    "file_size_total",
+    "file_size_kept",
     "accuracy_dense",
     "accuracy_pruned",
     "accuracy_finetuned",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphprune import checkpoints, evaluation, networks
+from graphprune.compaction import savings
 from graphprune.masks import Masks, prune, sparsity_of
 from graphprune.methods import Result, method_class
 from graphprune.regimes import epochs_in_all
@@ -93,6 +94,7 @@ def unit_metrics(
     before, _ = networks.load(pruned)
     after, _ = networks.load(finetuned)
     layers = evaluation.costs(after, identity.input_shape, masks)
+    sizes = savings(after, masks, identity.input_shape, batch_sizes=())
     trained = int(scored.result.report.get("epochs_trained", 0))
     seconds = _seconds(history)
     return {
@@ -107,6 +109,8 @@ def unit_metrics(
         "params_kept": sum(layer.params_kept for layer in layers),
         "flops_total": sum(layer.flops_total for layer in layers),
         "flops_kept": sum(layer.flops_kept for layer in layers),
+        "file_size_total": sizes.file_size_total,
+        "file_size_kept": sizes.file_size_kept,
         "accuracy_dense": dense_accuracy,
         "accuracy_pruned": evaluation.accuracy(before, test),
         "accuracy_finetuned": evaluation.accuracy(after, test),

@@ -15,6 +15,7 @@ def unit(folder, **changes):
         "dataset": "digits", "model": "mlp", "seed": 0, "regime": "finetune",
         "method": "magnitude", "compression": 2.0, "sparsity": 0.5, "params_total": 100,
         "params_kept": 50, "flops_total": 200, "flops_kept": 100, "accuracy_dense": 0.9,
+        "file_size_total": 9, "file_size_kept": 5,
         "accuracy_pruned": 0.5, "accuracy_finetuned": 0.8, "epochs": 25, "seconds_score": 0.1,
         "seconds_finetune": 1.0, "report": {},
         "layers": [{"layer": "0.weight", "density": 0.5, "flops_kept": 100}],
@@ -32,6 +33,22 @@ def test_tables_are_sorted_and_complete(tmp_path):
     assert units[["seed", "compression"]].values.tolist() == [[0, 2], [0, 8], [1, 2], [1, 8]]
     assert len(layers) == 4
     assert set(layers.columns) == {*comparison.KEY, "layer", "density", "flops_kept"}
+
+
+def test_latencies_join_their_units(tmp_path):
+    paths = [unit(tmp_path, seed=seed) for seed in (0, 1)]
+    key = {"dataset": "digits", "model": "mlp", "seed": 0, "regime": "finetune"}
+    key |= {"method": "magnitude", "compression": 2.0}
+    rows = [
+        {**key, "batch_size": size, "dense": size + 0.5, "compact": size / 4} for size in (1, 64)
+    ]
+    timed = tmp_path / "latency.csv"
+    pd.DataFrame(rows).to_csv(timed, index=False)
+    units, _ = comparison.tables(paths, [timed])
+    assert units.loc[0, comparison.LATENCIES].tolist() == [1.5, 0.25, 64.5, 16.0]
+    assert units.loc[1, comparison.LATENCIES].isna().all()
+    bare, _ = comparison.tables(paths)
+    assert list(bare.columns) == list(units.columns)
 
 
 def test_a_file_that_is_no_unit_is_named(tmp_path):

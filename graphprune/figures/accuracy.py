@@ -25,7 +25,7 @@ _HEADINGS = {
     ("pruned", "finetune"): "before fine-tuning",
     ("finetuned", "finetune"): "after fine-tuning",
     ("pruned", "scratch"): "before training",
-    ("finetuned", "scratch"): "pruned, then trained from scratch",
+    ("finetuned", "scratch"): "trained from scratch",
 }
 _COMPRESSION = "Compression ratio (total / kept weights)"
 

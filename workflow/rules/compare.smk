@@ -3,6 +3,7 @@ rule compare:
         metrics=[
             path for unit in all_units("metrics.json") for path in of_networks(unit)
         ],
+        latencies=LATENCIES,
     output:
         parquet=f"{RESULTS}/metrics.parquet",
         csv=report(

@@ -19,6 +19,12 @@ rule figure_comparison:
             figure="after fine-tuning",
         ),
         cost=drawn("scoring_cost", "cost", group="Comparison", figure="time to score"),
+        savings=drawn(
+            "cost",
+            "savings",
+            group="Comparison",
+            figure="FLOPs, file size and latency",
+        ),
     log:
         f"{RESULTS}/logs/figure_comparison.log",
     benchmark:

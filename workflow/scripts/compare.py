@@ -6,7 +6,7 @@ with job(snakemake) as log:
     from graphprune import comparison
     from graphprune.files import atomic
 
-    table, layers = comparison.tables(snakemake.input.metrics)
+    table, layers = comparison.tables(snakemake.input.metrics, snakemake.input.latencies)
     with atomic(snakemake.output.parquet) as temporary:
         table.to_parquet(temporary, index=False)
     with atomic(snakemake.output.csv) as temporary:

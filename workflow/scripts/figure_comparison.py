@@ -15,3 +15,4 @@ with job(snakemake) as log:
     figure = figures.accuracy_against_compression(trained, "pruned")
     figures.save(figure, snakemake.output.pruned[0])
     figures.save(figures.scoring_cost(units), snakemake.output.cost[0])
+    figures.save(figures.cost_against_compression(units), snakemake.output.savings[0])
