@@ -12,6 +12,7 @@ import pandas as pd
 
 from graphprune.errors import UserError
 from graphprune.records import UNIT_LABELS, UNIT_METRICS
+from graphprune.relative_cost import break_even
 from graphprune.statistics import interval
 
 BATCH_SIZES = (1, 64)
@@ -83,7 +84,10 @@ def summary(units: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary_page(units: pd.DataFrame) -> str:
-    """The summary as one HTML page: a table per network, methods by compression ratio."""
+    """The summary as one HTML page: a table per network, methods by compression ratio.
+
+    Below it, where latencies were measured, the density from which on a compact network is faster.
+    """
     table = summary(units)
     index = ["regime", "method"] if table["regime"].nunique() > 1 else ["method"]
     parts = []
@@ -97,6 +101,7 @@ def summary_page(units: pd.DataFrame) -> str:
         mean, half = interval(100 * dense.drop_duplicates("seed")["accuracy_dense"])
         heading = html.escape(f"{dataset} · {model}: dense {_percent(mean, half)}")
         parts.append(f"<h2>{heading}</h2>{grid.to_html(index_names=False, border=0)}")
+        parts.append(_break_even(dense))
     return _PAGE.format(body="".join(parts))
 
 
@@ -108,6 +113,22 @@ tbody tr {{ border-top: 1px solid #ddd }} tbody th {{ text-align: left }} h2 {{ 
 <p>Mean over the seeds ± half the 95 % interval, in percent. Where the compression that was reached
 differs from the one asked for by more than 2 %, it is given in brackets.</p>{body}</body></html>
 """
+
+
+def _break_even(units: pd.DataFrame) -> str:
+    """The break-even densities of one network as HTML; nothing where nothing was timed."""
+    timed = [size for size in BATCH_SIZES if units[f"latency_{size}_kept"].notna().any()]
+    if not timed:
+        return ""
+    columns = {
+        f"batch of {size}": break_even(units, size).set_index("method")["density"] for size in timed
+    }
+    grid = pd.DataFrame(columns).map(lambda d: "–" if pd.isna(d) else f"{100 * d:.3g} %")
+    return f"<p>{_FASTER}</p>{grid.to_html(index_names=False, border=0)}"
+
+
+_FASTER = """Largest share of weights kept at which the compact network is at least 5 % faster than
+the dense one, on one thread (–: at none of those measured):"""
 
 
 def _percent(mean: float, half: float) -> str:

@@ -51,6 +51,20 @@ def test_latencies_join_their_units(tmp_path):
     assert list(bare.columns) == list(units.columns)
 
 
+def test_the_page_says_where_compact_networks_break_even(tmp_path):
+    kept = {2.0: 50, 8.0: 25}
+    paths = [unit(tmp_path, compression=c, params_kept=k) for c, k in kept.items()]
+    units, _ = comparison.tables(paths)
+    assert "5 % faster" not in comparison.summary_page(units)
+    # a share of 2 of the dense latency at 2x, of 0.5 at 4x: 0.95 in between, at 2 / 0.95 / 2 x
+    units["latency_64_total"] = 1.0
+    units["latency_64_kept"] = [2.0, 0.5]
+    page = comparison.summary_page(units)
+    assert "batch of 64" in page
+    assert "batch of 1<" not in page
+    assert f"{100 * 0.5 * (0.95 / 2) ** 0.5:.3g} %" in page
+
+
 def test_a_file_that_is_no_unit_is_named(tmp_path):
     path = tmp_path / "odd.json"
     path.write_text("{}")

@@ -10,7 +10,7 @@ import pytest
 
 from graphprune import figures
 from graphprune.errors import UserError
-from graphprune.figures.cost import one_regime, relative_cost
+from graphprune.relative_cost import break_even, one_regime, relative_cost
 
 SHARES = {  # of dense, at compression 2, 8 and 32
     "rgp": {"latency_1": (2.0, 0.5, 0.25), "latency_64": (0.8, 0.4, 0.2)},
@@ -100,14 +100,14 @@ def test_of_two_regimes_only_finetune_counts():
 
 
 def test_break_even_by_hand():
-    found = figures.break_even(units(), 1, gain=0.0).set_index("method").density
+    found = break_even(units(), 1, gain=0.0).set_index("method").density
     # from 2 at 2x to 1/2 at 8x the share falls as 1/x: it is 1 at 4x
     assert found["rgp"] == pytest.approx(1 / 4)
     assert found["random"] == pytest.approx(1 / 2)  # no slower at the densest measured
-    gained = figures.break_even(units(), 1, gain=0.05).set_index("method").density
+    gained = break_even(units(), 1, gain=0.05).set_index("method").density
     assert gained["rgp"] == pytest.approx(0.95 / 4)
     assert math.isnan(gained["random"])
-    many = figures.break_even(units(), 64).set_index("method").density
+    many = break_even(units(), 64).set_index("method").density
     assert many["rgp"] == pytest.approx(1 / 2)
     assert math.isnan(many["random"])
 
@@ -115,7 +115,7 @@ def test_break_even_by_hand():
 def test_break_even_has_a_row_for_every_network_and_method():
     table = units(networks=(("digits", "mlp"), ("mnist5k", "lenet5")))
     table.loc[table.model == "mlp", "latency_1_kept"] = math.nan
-    found = figures.break_even(table, 1)
+    found = break_even(table, 1)
     assert list(found.columns) == ["dataset", "model", "method", "density"]
     assert len(found) == 4
     assert found[found.model == "mlp"].density.isna().all()
@@ -123,9 +123,9 @@ def test_break_even_has_a_row_for_every_network_and_method():
 
 def test_bad_input_is_refused():
     with pytest.raises(UserError, match="latency_2_total"):
-        figures.break_even(units(), 2)
+        break_even(units(), 2)
     with pytest.raises(UserError, match="gain"):
-        figures.break_even(units(), 1, gain=1.0)
+        break_even(units(), 1, gain=1.0)
     with pytest.raises(UserError, match="flops_kept"):
         figures.cost_against_compression(units().drop(columns="flops_kept"))
     empty = units()
@@ -134,7 +134,7 @@ def test_bad_input_is_refused():
     with pytest.raises(UserError, match="no cost"):
         figures.cost_against_compression(empty)
     with pytest.raises(UserError, match="empty"):
-        figures.break_even(units().iloc[:0], 1)
+        break_even(units().iloc[:0], 1)
 
 
 def test_the_same_table_gives_the_same_bytes(tmp_path):

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from graphprune.figures.accuracy import accuracy_against_compression, scoring_cost
-from graphprune.figures.cost import break_even, cost_against_compression
+from graphprune.figures.cost import cost_against_compression
 from graphprune.figures.curvature import curvature_histogram, removal_curves
 from graphprune.figures.density import layer_density
 from graphprune.figures.graphs import neural_graph, regular_graph
@@ -17,7 +17,6 @@ from graphprune.figures.unit import unit_figure
 
 __all__ = [
     "accuracy_against_compression",
-    "break_even",
     "cost_against_compression",
     "curvature_histogram",
     "layer_density",

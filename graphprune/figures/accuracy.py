@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from graphprune.errors import one_of
-from graphprune.figures.style import DARK, looks, new_figure, require, styled
+from graphprune.errors import one_of, require
+from graphprune.figures.style import DARK, looks, new_figure, styled
 from graphprune.statistics import interval
 
 if TYPE_CHECKING:

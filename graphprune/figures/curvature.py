@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.ticker import MultipleLocator
 
-from graphprune.errors import UserError
+from graphprune.errors import UserError, require
 from graphprune.figures.style import (
     BLUE,
     KNOWN,
@@ -19,7 +19,6 @@ from graphprune.figures.style import (
     Look,
     looks,
     new_figure,
-    require,
     styled,
 )
 from graphprune.statistics import interval

@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import FuncFormatter
 
-from graphprune.errors import UserError
-from graphprune.figures.style import Look, looks, new_figure, require, styled
+from graphprune.errors import UserError, require
+from graphprune.figures.style import Look, looks, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -18,10 +18,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from graphprune.errors import UserError, one_of
+from graphprune.errors import one_of
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 P = ParamSpec("P")
 
@@ -149,11 +149,3 @@ def save(
                 draft.unlink(missing_ok=True)
             written.append(target)
     return tuple(written)
-
-
-def require(table: pd.DataFrame, columns: Iterable[str], what: str) -> None:
-    """UserError unless ``table`` has all ``columns`` and at least one row."""
-    if missing := [column for column in columns if column not in table.columns]:
-        raise UserError(f"{what}: the table lacks the column {missing[0]!r}")
-    if table.empty:
-        raise UserError(f"{what}: the table is empty; at least one row is needed")
