@@ -28,6 +28,7 @@ def weights(model: nn.Module) -> int:
         ("mlp", DIGITS),
         ("mlp", MNIST),
         ("mlp", CIFAR),
+        ("mlp5", DIGITS),
         ("lenet5", MNIST),
         ("lenet5", CIFAR),
         ("vgg9", CIFAR),
@@ -70,6 +71,7 @@ def test_vgg9_is_the_official_one() -> None:
     [
         ("mlp", DIGITS, 64 * 128 + 128 * 64 + 64 * 10),
         ("mlp", MNIST, 784 * 300 + 300 * 100 + 100 * 10),
+        ("mlp5", MNIST, 784 * 512 + 3 * 512 * 512 + 512 * 10),
         ("lenet5", MNIST, 6 * 36 + 16 * 6 * 36 + 256 * 120 + 120 * 84 + 84 * 10),
         ("resnet20", CIFAR, 432 + 6 * 2304 + 4608 + 5 * 9216 + 18432 + 5 * 36864 + 640),
     ],

@@ -70,6 +70,7 @@ def _coloured(shape: Shape) -> str:
 
 MODELS: dict[str, Architecture] = {
     "mlp": Architecture("graphprune.models.mlp", lambda _: ""),
+    "mlp5": Architecture("graphprune.models.mlp5", lambda _: ""),
     "lenet5": Architecture("graphprune.models.lenet5", _unpadded(LENET5)),
     "vgg9": Architecture("graphprune.models.vgg9", _unpadded(VGG9)),
     "vgg16_bn": Architecture("graphprune.models.vgg16_bn", lambda s: _too_small(s, 32)),
