@@ -7,8 +7,7 @@ for a single image of LeNet-5), edges settled by each certificate, skipped and s
 and POT (only the solver's own time) on live edges drawn at random, extrapolated to all of them.
 κ_min of randomly drawn weights is compared with the least of POT over all their positions and
 examples; there the distances are read from the same tables, which the tests compare with
-Dijkstra's. Every case runs in a process of its own that imports no torch. Last, cost against edges
-for growing networks, as a table and a plot.
+Dijkstra's. Every case runs in a process of its own that imports no torch.
 
 CIFAR cases need an ``.npz`` with train_images ``(n, 3, 32, 32)`` and train_labels, given by
 ``--cifar`` or the environment variable GRAPHPRUNE_CIFAR.
@@ -17,7 +16,6 @@ CIFAR cases need an ``.npz`` with train_images ``(n, 3, 32, 32)`` and train_labe
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import pickle
@@ -28,17 +26,18 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from curvature_growth import random_mlp
+from tables import table, write
 
 from graphprune.curvature.definitions import ALPHA, inactive, measure
 from graphprune.curvature.distances import Distances
 from graphprune.curvature.exact import edge_curvatures, parameter_curvatures
 from graphprune.curvature.reference import transport_cost
-from graphprune.neural_graph.structure import Connection, Floats, Layer, NeuralGraph
+from graphprune.neural_graph.structure import Connection, Floats, NeuralGraph
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,6 @@ CASES = {
     "vgg9": Case("vgg9", 1),
     "resnet20": Case("resnet20", 1, tolerance=0.01),
 }
-GROWTH = (16, 32, 64, 128, 192, 256)
 
 
 # ---- networks (needs torch)
@@ -307,83 +305,6 @@ def peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def random_mlp(width: int) -> tuple[NeuralGraph, list[Floats]]:
-    """Four hidden layers of ``width`` with half their vertices active."""
-    rng = np.random.default_rng(width)
-    sizes = (width, width, width, width, width, 10)
-    roles = ("input", *["hidden"] * 4, "output")
-    layers = tuple(Layer(f"layer{i}", (sizes[i],), roles[i]) for i in range(len(sizes)))
-    connections = tuple(
-        Connection(
-            *(i, i + 1, rng.normal(0, a**-0.5, (1, b, a, 1)), np.zeros((1, 3), np.int64)),
-            *(f"weight{i}", (b, a)),
-        )
-        for i, (a, b) in enumerate(pairwise(sizes))
-    )
-    values = [np.maximum(rng.random((1, size)) * 2 - 1, 0) for size in sizes]
-    return NeuralGraph(layers, connections), values
-
-
-def growth(threads: int | None) -> list[dict[str, float]]:
-    """Seconds of growing linear networks, per edge and per (live edge × degree)."""
-    rows = []
-    parameter_curvatures(
-        *random_mlp(8), threads=threads
-    )  # compiled or loaded before the clock runs
-    for width in GROWTH:
-        graph, values = random_mlp(width)
-        start, cpu = time.perf_counter(), time.process_time()
-        counts = parameter_curvatures(graph, values, threads=threads).statistics
-        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-        live = counts["edges"] - counts["inactive"]
-        rows.append(
-            {
-                "width": width,
-                "edges": counts["edges"],
-                "live": live,
-                "seconds": seconds,
-                "cpu_seconds": cpu,
-                "us_per_live_edge": 1e6 * cpu / live,
-                "ns_per_live_edge_and_degree": 1e9 * cpu / live / width,
-            }
-        )
-    return rows
-
-
-# ---- output
-
-
-def plot(rows: list[dict[str, float]], path: Path) -> None:
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(5, 3.5), layout="constrained")
-    work = np.array([row["live"] * row["width"] for row in rows])
-    cpu = np.array([row["cpu_seconds"] for row in rows])
-    axes.loglog(work, cpu, "o-", label="exact solver")
-    axes.loglog(work, cpu[-1] * work / work[-1], "--", color="grey", label="proportional")
-    axes.set(xlabel="live edges × degree", ylabel="CPU seconds")
-    axes.legend(frameon=False)
-    figure.savefig(path, dpi=150)
-
-
-def table(rows: list[dict[str, object]]) -> None:
-    for key in rows[0]:
-        cells = [row.get(key, "") for row in rows]
-        shown = [f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in cells]
-        print(f"{key:>28}", *(f"{cell:>14}" for cell in shown))
-
-
-def write(rows: list[dict[str, object]], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
 def child(arguments: list[str], cold: bool) -> object:
     """Run this script's ``--measure`` in a process of its own; with an empty cache if ``cold``."""
     with tempfile.TemporaryDirectory() as cache:
@@ -406,12 +327,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.measure:
         name, path = options.measure
-        found: object = (
-            growth(options.threads)
-            if name == "growth"
-            else measure_case(Path(path), CASES[name], options.threads, options.sample)
-        )
-        print(json.dumps(found))
+        print(json.dumps(measure_case(Path(path), CASES[name], options.threads, options.sample)))
         return
     passed = ["--sample", str(options.sample)]
     passed += ["--threads", str(options.threads)] if options.threads else []
@@ -430,11 +346,6 @@ def main() -> None:
     if rows:
         table(rows)
         write(rows, options.out / "curvature.csv")
-    grown = child(["--measure", "growth", "-", *passed], False)
-    print()
-    table(grown)  # type: ignore[arg-type]
-    write(grown, options.out / "curvature_growth.csv")  # type: ignore[arg-type]
-    plot(grown, options.out / "curvature_growth.png")  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from graphprune.curvature import bounds, simplex
+from graphprune.curvature import bounds, simplex, spanning_tree
 
 ROUNDING = 1e-12
 
@@ -60,7 +60,7 @@ def test_base_optimum(seed: int, degenerate: bool) -> None:
     plan = np.zeros((n, m))
     root = n + m + 2
     for node in range(n + m):
-        parent = tree[simplex.PARENT, node]
+        parent = tree[spanning_tree.PARENT, node]
         if parent == root:
             assert flow[node] == 0
         else:
@@ -96,7 +96,7 @@ def test_border_disappears_and_bounds_bracket(seed: int, degenerate: bool) -> No
     clipped = np.minimum(D, to_v[:, None] + from_u[None, :] - direct)
     shift = clipped.min()
     expected = transport(p, q, clipped - shift) + shift
-    parents, flows = tree[simplex.PARENT].copy(), flow.copy()
+    parents, flows = tree[spanning_tree.PARENT].copy(), flow.copy()
     low = float((from_u - g).min())
     high = direct - float((to_v - f).min())
     if high <= low:

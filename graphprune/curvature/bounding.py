@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from graphprune.curvature import bounds, simplex
+from graphprune.curvature import bounds, simplex, spanning_tree
 from graphprune.curvature.blocks import (
     curvature,
     direct_distance,
@@ -126,8 +126,8 @@ def _bound_block(
         sheet.counts[BASE_PIVOTS] += pivots
     node = store.start[(unit - sheet.begin) * len(problem.block_group) + block]
     for i in range(n + m):
-        parent = scratch.tree[simplex.PARENT, i]
-        store.parent[node + i] = parent if parent < n + m else simplex.NONE
+        parent = scratch.tree[spanning_tree.PARENT, i]
+        store.parent[node + i] = parent if parent < n + m else spanning_tree.NONE
         store.flow[node + i] = scratch.flow[i]
         store.potential[node + i] = scratch.potential[i]
     parents = store.parent[node : node + n + m]
@@ -161,7 +161,7 @@ def _closed_forms(
 @njit(cache=True, nogil=True)
 def _bound_edges(
     problem: Problem, scratch: Scratch, sheet: Sheet, where: tuple[int, int, int], bs: int,
-    as_: int, p: Floats, q: Floats, parents: simplex.Indices, base: float, least: float,
+    as_: int, p: Floats, q: Floats, parents: spanning_tree.Indices, base: float, least: float,
     tolerance: float,
 ) -> None:  # fmt: skip
     """Certificates and bounds of ``bounds`` for each edge of a block with base optimum."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from graphprune.curvature.simplex import Indices
+from graphprune.curvature.spanning_tree import Indices
 from graphprune.neural_graph.structure import Floats
 
 _FAST = {"nnan", "nsz", "reassoc", "contract", "arcp"}

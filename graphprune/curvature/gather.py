@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from graphprune.curvature.distances import DistanceTable
-from graphprune.curvature.simplex import Indices
+from graphprune.curvature.spanning_tree import Indices
 from graphprune.neural_graph.structure import Floats, Ints
 
 

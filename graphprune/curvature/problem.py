@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphprune.curvature.gather import Entries, Tables
-from graphprune.curvature.simplex import Indices
+from graphprune.curvature.spanning_tree import Indices
 from graphprune.neural_graph.structure import Floats, Ints
 
 Flags = npt.NDArray[np.bool_]

@@ -14,112 +14,15 @@ blocking one of the cycle, which excludes cycling (Cunningham 1976).
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
+from graphprune.curvature.spanning_tree import DEPTH, NONE, PARENT, Indices, empty_tree, link, pivot
 from graphprune.neural_graph.structure import Floats, Ints
-
-Indices = npt.NDArray[np.int32]
-
-# Rows of the integer tree array.
-PARENT, FIRST, NEXT, PREVIOUS, DEPTH = range(5)
-NONE = -1
 
 # Pivots per node after which only rounding can still make arcs look profitable.
 PATIENCE = 200
 
 _FAST = {"nnan", "nsz", "reassoc", "contract", "arcp"}
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _link(tree: Indices, child: int, parent: int) -> None:
-    head = tree[FIRST, parent]
-    tree[PARENT, child] = parent
-    tree[NEXT, child] = head
-    tree[PREVIOUS, child] = NONE
-    if head != NONE:
-        tree[PREVIOUS, head] = child
-    tree[FIRST, parent] = child
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _unlink(tree: Indices, child: int) -> None:
-    before, after = tree[PREVIOUS, child], tree[NEXT, child]
-    if before == NONE:
-        tree[FIRST, tree[PARENT, child]] = after
-    else:
-        tree[NEXT, before] = after
-    if after != NONE:
-        tree[PREVIOUS, after] = before
-
-
-@njit(cache=True, nogil=True)
-def _shift(tree: Indices, potential: Floats, top: int, n: int, hub: int, change: float) -> None:
-    """Potentials of the subtree at ``top``: sources by ``change``, sinks by ``-change``; depths."""
-    node = top
-    while True:
-        tree[DEPTH, node] = tree[DEPTH, tree[PARENT, node]] + 1
-        if node < n or node == hub:
-            potential[node] += change
-        else:
-            potential[node] -= change
-        if tree[FIRST, node] != NONE:
-            node = tree[FIRST, node]
-            continue
-        while node != top and tree[NEXT, node] == NONE:
-            node = tree[PARENT, node]
-        if node == top:
-            return
-        node = tree[NEXT, node]
-
-
-@njit(cache=True, nogil=True)
-def pivot(
-    tree: Indices, flow: Floats, potential: Floats, i: int, j: int, reduced: float, n: int, hub: int
-) -> float:
-    """Bring arc i → j of negative reduced cost into the tree; returns the flow it takes."""
-    a, b = i, j
-    while a != b:
-        if tree[DEPTH, a] > tree[DEPTH, b]:
-            a = tree[PARENT, a]
-        elif tree[DEPTH, b] > tree[DEPTH, a]:
-            b = tree[PARENT, b]
-        else:
-            a = tree[PARENT, a]
-            b = tree[PARENT, b]
-    apex = a
-    step, leaving, on_source_side = np.inf, NONE, True
-    node = i
-    while node != apex:
-        if (node < n or node == hub) and flow[node] < step:
-            step, leaving = flow[node], node
-        node = tree[PARENT, node]
-    node = j
-    while node != apex:
-        if not (node < n or node == hub) and flow[node] <= step:
-            step, leaving, on_source_side = flow[node], node, False
-        node = tree[PARENT, node]
-    if step > 0.0:
-        node = i
-        while node != apex:
-            flow[node] += -step if (node < n or node == hub) else step
-            node = tree[PARENT, node]
-        node = j
-        while node != apex:
-            flow[node] += step if (node < n or node == hub) else -step
-            node = tree[PARENT, node]
-    child, parent = (i, j) if on_source_side else (j, i)
-    node, carried = child, step
-    while True:
-        old_parent, old_flow = tree[PARENT, node], flow[node]
-        _unlink(tree, node)
-        _link(tree, node, parent)
-        flow[node] = carried
-        if node == leaving:
-            break
-        parent, carried, node = node, old_flow, old_parent
-    _shift(tree, potential, child, n, hub, reduced if on_source_side else -reduced)
-    return step
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
@@ -136,34 +39,6 @@ def _row_entry(row: Floats, g: Floats, m: int, bound: float) -> int:
         if row[j] - g[j] <= bound:
             return j
     return NONE
-
-
-@njit(cache=True, nogil=True)
-def empty_tree(tree: Indices, nodes: int) -> None:
-    """``nodes`` nodes, the last of them the root, nothing attached."""
-    tree[PARENT, :nodes] = NONE
-    tree[FIRST, :nodes] = NONE
-    tree[NEXT, :nodes] = NONE
-    tree[PREVIOUS, :nodes] = NONE
-    tree[DEPTH, :nodes] = 0
-
-
-@njit(cache=True, nogil=True)
-def hang(tree: Indices, n: int, m: int, parents: Indices) -> None:
-    """The tree with the given ``parents`` of the n + m base nodes (NONE: child of the root)."""
-    root = n + m + 2
-    empty_tree(tree, root + 1)
-    for node in range(n + m):
-        _link(tree, node, parents[node] if parents[node] != NONE else root)
-    node = tree[FIRST, root]
-    while node != NONE:
-        tree[DEPTH, node] = tree[DEPTH, tree[PARENT, node]] + 1
-        if tree[FIRST, node] != NONE:
-            node = tree[FIRST, node]
-            continue
-        while node != root and tree[NEXT, node] == NONE:
-            node = tree[PARENT, node]
-        node = tree[NEXT, node] if node != root else NONE
 
 
 @njit(cache=True, nogil=True)
@@ -228,7 +103,7 @@ def _root_forest(
     for start in range(n):
         if tree[PARENT, start] != NONE:
             continue
-        _link(tree, start, root)
+        link(tree, start, root)
         tree[DEPTH, start] = 1
         flow[start] = 0.0
         potential[start] = 0.0
@@ -242,7 +117,7 @@ def _root_forest(
                 k, j = sources[arc], sinks[arc]
                 other = n + j if node == k else k
                 if other != tree[PARENT, node]:
-                    _link(tree, other, node)
+                    link(tree, other, node)
                     tree[DEPTH, other] = tree[DEPTH, node] + 1
                     flow[other] = flows[arc]
                     potential[other] = D[k, j] - potential[node]
@@ -313,8 +188,8 @@ def add_edge(
 ) -> None:
     """Hang u → v, which carries all ``idle`` mass, beside a base optimum; u's potential is free."""
     u, v, root = n + m, n + m + 1, n + m + 2
-    _link(tree, u, root)
-    _link(tree, v, u)
+    link(tree, u, root)
+    link(tree, v, u)
     tree[DEPTH, u], tree[DEPTH, v] = 1, 2
     flow[u], flow[v] = 0.0, idle
     potential[u], potential[v], potential[root] = start, direct - start, 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from graphprune.curvature import bounds, simplex
+from graphprune.curvature import bounds, simplex, spanning_tree
 from graphprune.curvature.blocks import (
     curvature,
     direct_distance,
@@ -86,7 +86,7 @@ def _solve_block(
     p = problem.p_mass[problem.p_start[p_row] : problem.p_start[p_row] + n]
     q = problem.q_mass[problem.q_start[q_row] : problem.q_start[q_row] + m]
     node = store.start[row * len(problem.block_group) + block]
-    simplex.hang(scratch.tree, n, m, store.parent[node : node + n + m])
+    spanning_tree.hang(scratch.tree, n, m, store.parent[node : node + n + m])
     flow = store.flow[node : node + n + m]
     potential = store.potential[node : node + n + m]
     D, tree = scratch.D, scratch.work_tree
