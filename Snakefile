@@ -14,6 +14,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/functions.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/activations.smk"
@@ -27,6 +28,7 @@ include: "workflow/rules/compare.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/track.smk"
+include: "workflow/rules/rgp_aspl.smk"
 
 
 rule all:
@@ -36,5 +38,8 @@ rule all:
         rules.track_comparison.output,
 
 
+# on a cluster, what needs the network or must be done by one process runs where Snakemake does
 localrules:
     all,
+    data,
+    store,

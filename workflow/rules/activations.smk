@@ -8,8 +8,13 @@ rule activations:
         f"{RESULTS}/logs/activations/{{dataset}}-{{model}}-seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/activations/{{dataset}}-{{model}}-seed{{seed}}.tsv"
+    group:
+        "dense"
     conda:
         "../../envs/graphprune.yaml"
+    resources:
+        mem_mb=memory("activations"),
+        runtime=minutes("activations"),
     params:
         per_class=config["calibration"]["examples_per_class"],
         correct=True,

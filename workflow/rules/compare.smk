@@ -17,7 +17,12 @@ rule compare:
         f"{RESULTS}/logs/compare.log",
     benchmark:
         f"{RESULTS}/benchmarks/compare.tsv"
+    group:
+        "summary"
     conda:
         "../../envs/graphprune.yaml"
+    resources:
+        mem_mb=memory("records"),
+        runtime=minutes("records"),
     script:
         "../scripts/compare.py"

@@ -7,6 +7,9 @@ rule data:
         f"{RESULTS}/benchmarks/data/{{dataset}}.tsv"
     conda:
         "../../envs/graphprune.yaml"
+    resources:
+        mem_mb=memory("data"),
+        runtime=minutes("data"),
     params:
         folder=config["data"]["folder"],
         download=config["data"]["download"],

@@ -17,8 +17,13 @@ for suffix, ratios in batches().items():
             f"{RESULTS}/logs/evaluate{suffix}/{UNIT_NAME}.log",
         benchmark:
             f"{RESULTS}/benchmarks/evaluate{suffix}/{UNIT_NAME}.tsv"
+        group:
+            "unit"
         conda:
             "../../envs/graphprune.yaml"
+        resources:
+            mem_mb=memory("evaluate"),
+            runtime=minutes("evaluate"),
         params:
             compressions=ratios,
             train=settings("train"),
@@ -40,7 +45,12 @@ rule removal:
         f"{RESULTS}/benchmarks/removal/{UNIT_NAME}.tsv"
     wildcard_constraints:
         regime="finetune",
+    group:
+        "unit"
     conda:
         "../../envs/graphprune.yaml"
+    resources:
+        mem_mb=memory("removal"),
+        runtime=minutes("removal"),
     script:
         "../scripts/removal.py"

@@ -29,8 +29,13 @@ rule figure_comparison:
         f"{RESULTS}/logs/figure_comparison.log",
     benchmark:
         f"{RESULTS}/benchmarks/figure_comparison.tsv"
+    group:
+        "summary"
     conda:
         "../../envs/graphprune.yaml"
+    resources:
+        mem_mb=memory("figures"),
+        runtime=minutes("figures"),
     script:
         "../scripts/figure_comparison.py"
 
@@ -49,8 +54,13 @@ rule figure_density:
         f"{RESULTS}/logs/figure_density/{NETWORK}-{{regime}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/figure_density/{NETWORK}-{{regime}}.tsv"
+    group:
+        "summary"
     conda:
         "../../envs/graphprune.yaml"
+    resources:
+        mem_mb=memory("figures"),
+        runtime=minutes("figures"),
     script:
         "../scripts/figure_density.py"
 
@@ -86,8 +96,13 @@ rule figure_curvature:
         f"{RESULTS}/logs/figure_curvature/{{method}}-{NETWORK}.log",
     benchmark:
         f"{RESULTS}/benchmarks/figure_curvature/{{method}}-{NETWORK}.tsv"
+    group:
+        "summary"
     conda:
         "../../envs/graphprune.yaml"
+    resources:
+        mem_mb=memory("figures"),
+        runtime=minutes("figures"),
     script:
         "../scripts/figure_curvature.py"
 
@@ -112,8 +127,13 @@ rule figure_regular_graph:
         f"{RESULTS}/logs/figure_regular_graph/{{method}}-{NETWORK}.log",
     benchmark:
         f"{RESULTS}/benchmarks/figure_regular_graph/{{method}}-{NETWORK}.tsv"
+    group:
+        "summary"
     conda:
         "../../envs/graphprune.yaml"
+    resources:
+        mem_mb=memory("figures"),
+        runtime=minutes("figures"),
     params:
         method=method_of,
         seed=FIRST_SEED,
@@ -135,8 +155,13 @@ rule figure_neural_graph:
         f"{RESULTS}/logs/figure_neural_graph/{NETWORK}.log",
     benchmark:
         f"{RESULTS}/benchmarks/figure_neural_graph/{NETWORK}.tsv"
+    group:
+        "summary"
     conda:
         "../../envs/graphprune.yaml"
+    resources:
+        mem_mb=memory("figures"),
+        runtime=minutes("figures"),
     script:
         "../scripts/figure_neural_graph.py"
 
@@ -152,8 +177,13 @@ rule figure_units:
         f"{RESULTS}/logs/figure_units/{{dataset}}-{{model}}-seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/figure_units/{{dataset}}-{{model}}-seed{{seed}}.tsv"
+    group:
+        "record"
     conda:
         "../../envs/graphprune.yaml"
+    resources:
+        mem_mb=memory("figures"),
+        runtime=minutes("figures"),
     script:
         "../scripts/figure_units.py"
 

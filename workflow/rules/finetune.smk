@@ -15,8 +15,13 @@ for suffix, ratios in batches().items():
             f"{RESULTS}/logs/finetune{suffix}/{UNIT_NAME}.log",
         benchmark:
             f"{RESULTS}/benchmarks/finetune{suffix}/{UNIT_NAME}.tsv"
+        group:
+            "unit"
         conda:
             "../../envs/graphprune.yaml"
+        resources:
+            mem_mb=memory("finetune"),
+            runtime=minutes("finetune"),
         params:
             train=settings("train"),
             finetune=settings("finetune"),

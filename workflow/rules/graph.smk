@@ -9,8 +9,13 @@ rule graph:
         f"{RESULTS}/logs/graph/{{dataset}}-{{model}}-seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/graph/{{dataset}}-{{model}}-seed{{seed}}.tsv"
+    group:
+        "dense"
     conda:
         "../../envs/graphprune.yaml"
+    resources:
+        mem_mb=memory("graph"),
+        runtime=minutes("graph"),
     params:
         max_edges=config["graph"]["max_edges"],
     script:

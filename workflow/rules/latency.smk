@@ -12,7 +12,11 @@ rule latency:
         f"{RESULTS}/benchmarks/latency/{{dataset}}-{{model}}-seed{{seed}}.tsv"
     conda:
         "../../envs/graphprune.yaml"
-    threads: workflow.cores or 1
+    # without --cores as well
+    threads: workflow.resource_settings.cores or 1
+    resources:
+        mem_mb=memory("latency"),
+        runtime=minutes("latency"),
     params:
         units=[
             {"regime": regime, "method": method, "compression": float(ratio)}

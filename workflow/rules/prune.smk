@@ -13,8 +13,13 @@ for suffix, ratios in batches().items():
             f"{RESULTS}/logs/prune{suffix}/{UNIT_NAME}.log",
         benchmark:
             f"{RESULTS}/benchmarks/prune{suffix}/{UNIT_NAME}.tsv"
+        group:
+            "unit"
         conda:
             "../../envs/graphprune.yaml"
+        resources:
+            mem_mb=memory("prune"),
+            runtime=minutes("prune"),
         params:
             scope=scope_of,
             compressions=ratios,

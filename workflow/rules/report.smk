@@ -13,7 +13,12 @@ rule report:
         f"{RESULTS}/logs/report.log",
     benchmark:
         f"{RESULTS}/benchmarks/report.tsv"
+    group:
+        "summary"
     conda:
         "../../envs/graphprune.yaml"
+    resources:
+        mem_mb=memory("records"),
+        runtime=minutes("records"),
     script:
         "../scripts/report.py"

@@ -11,8 +11,13 @@ rule score:
         f"{RESULTS}/benchmarks/score/{UNIT_NAME}.tsv"
     wildcard_constraints:
         method="|".join(RANKED) or "(?!)",
+    group:
+        "unit"
     conda:
         "../../envs/graphprune.yaml"
+    resources:
+        mem_mb=memory("score"),
+        runtime=minutes("score"),
     params:
         method=method_of,
         compressions=[],
@@ -37,8 +42,13 @@ for suffix, ratios in batches().items():
             f"{RESULTS}/benchmarks/learn{suffix}/{UNIT_NAME}.tsv"
         wildcard_constraints:
             method="|".join(LEARNED) or "(?!)",
+        group:
+            "unit"
         conda:
             "../../envs/graphprune.yaml"
+        resources:
+            mem_mb=memory("learn"),
+            runtime=minutes("learn"),
         params:
             method=method_of,
             compressions=ratios,

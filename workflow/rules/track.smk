@@ -8,6 +8,9 @@ rule store:
         f"{RESULTS}/benchmarks/store.tsv"
     conda:
         "../../envs/graphprune.yaml"
+    resources:
+        mem_mb=memory("records"),
+        runtime=minutes("records"),
     params:
         experiment=config["experiment"],
         store=STORE,
@@ -34,8 +37,13 @@ rule track:
         f"{RESULTS}/logs/track/{{dataset}}-{{model}}-seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/track/{{dataset}}-{{model}}-seed{{seed}}.tsv"
+    group:
+        "record"
     conda:
         "../../envs/graphprune.yaml"
+    resources:
+        mem_mb=memory("records"),
+        runtime=minutes("records"),
     params:
         experiment=config["experiment"],
         store=STORE,
@@ -57,8 +65,13 @@ rule track_comparison:
         f"{RESULTS}/logs/track_comparison.log",
     benchmark:
         f"{RESULTS}/benchmarks/track_comparison.tsv"
+    group:
+        "summary"
     conda:
         "../../envs/graphprune.yaml"
+    resources:
+        mem_mb=memory("records"),
+        runtime=minutes("records"),
     params:
         experiment=config["experiment"],
         store=STORE,

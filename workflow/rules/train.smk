@@ -9,8 +9,13 @@ rule train:
         f"{RESULTS}/logs/train/{{dataset}}-{{model}}-seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train/{{dataset}}-{{model}}-seed{{seed}}.tsv"
+    group:
+        "dense"
     conda:
         "../../envs/graphprune.yaml"
+    resources:
+        mem_mb=memory("train"),
+        runtime=minutes("train"),
     params:
         settings=settings("train"),
     script:

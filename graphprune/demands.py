@@ -1,0 +1,130 @@
+"""What the stages of the workflow need: memory and time, from the sizes of network and dataset.
+
+For asking a scheduler before anything runs; nothing here imports torch. The constants were measured
+(docs/cluster.md), and ``benchmarks/resources.py`` shows them beside the benchmark files of a run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+from graphprune.errors import one_of
+from graphprune.sizes import EXAMPLES, dataset_bytes, network_size
+
+MB = 2**20
+# resident MB of a stage before any data: the interpreter and the packages it imports
+BASE = {
+    "data": 300,
+    "train": 270,
+    "activations": 250,
+    "graph": 480,
+    "score": 370,
+    "learn": 430,
+    "prune": 290,
+    "finetune": 270,
+    "evaluate": 260,
+    "removal": 260,
+    "latency": 470,
+    "figures": 460,
+    "records": 300,
+}
+# stages that look at no single network
+OVERVIEWS = ("figures", "records")
+# the two Snakemakes that run inside a scheduler's job, MB
+SNAKEMAKE = 260
+# asked for, of what was measured
+MARGIN = 1.25
+# multiplications a second of a training on one slow core, and seconds of one edge's curvature
+SPEED = 1e9
+CURVATURE_SECONDS = 4e-6
+# seconds of imports and of waiting for a busy disk; of one unit's share in an overview
+START, OVERVIEW_OF_A_UNIT = 30, 1.0
+# images in one forward pass of an evaluation
+EVALUATED = 1000
+
+
+@dataclass(frozen=True)
+class Task:
+    """One job of the workflow.
+
+    stage: one of ``BASE``. dataset, model: of its network; empty for an overview.
+    batch: examples a training step. passes: epochs times trainings. examples: that curvature sees.
+    units: networks that the job makes or shows.
+    """
+
+    stage: str
+    dataset: str = ""
+    model: str = ""
+    batch: int = 64
+    passes: float = 0.0
+    examples: int = 0
+    units: int = 1
+
+    def __post_init__(self) -> None:
+        if self.stage not in BASE:
+            raise one_of("stage", self.stage, BASE)
+
+
+def memory(task: Task) -> int:
+    """MB to ask for: 1.25 · (base + data) + what Snakemake needs, in hundreds.
+
+    data is the dataset as float32, the weights with gradients and momenta, and the activations of a
+    training batch or of 1 000 evaluated images, whichever is more.
+
+    >>> memory(Task("train", "digits", "mlp"))
+    700
+    """
+    needed = MARGIN * (BASE[task.stage] + _bytes(task) / MB) + SNAKEMAKE
+    return 100 * ceil(needed / 100)
+
+
+def minutes(task: Task) -> int:
+    """Minutes to ask for: twice what one slow core takes, and the start-up.
+
+    A training pass takes three forward passes, ProbMask's six; curvature's time goes with edges and
+    examples.
+
+    >>> minutes(Task("train", "mnist5k", "lenet5", passes=20))
+    2
+    """
+    return ceil((START + 2 * _seconds(task)) / 60)
+
+
+def _bytes(task: Task) -> float:
+    if task.stage in OVERVIEWS:
+        return 0
+    images = dataset_bytes(task.dataset)
+    if task.stage == "data":
+        # as they are published, as numbers, and split
+        return 3 * images
+    size = network_size(task.dataset, task.model)
+    weights = 4 * size.parameters
+    # two layers at a time are held, a third of all at worst
+    inference = images + 3 * weights + 4 * EVALUATED * size.activations / 3
+    training = images + 6 * weights + 3 * 4 * task.batch * size.activations
+    edges = size.multiplications
+    return {
+        "train": max(training, inference),
+        "finetune": max(training, inference),
+        "learn": max(2 * training, inference) + 10 * weights,
+        "graph": 4 * weights + 12 * edges,
+        "score": 6 * weights + 12 * edges,
+        "prune": 6 * weights,
+        "latency": 6 * weights + 4 * 64 * size.activations,
+    }.get(task.stage, inference)
+
+
+def _seconds(task: Task) -> float:
+    if task.stage in OVERVIEWS:
+        return OVERVIEW_OF_A_UNIT * task.units
+    if task.stage == "data":
+        return dataset_bytes(task.dataset) / MB
+    size = network_size(task.dataset, task.model)
+    forward = EXAMPLES[task.dataset] * size.multiplications / SPEED
+    factor = {"train": 3, "finetune": 3, "learn": 6}.get(task.stage, 1)
+    work = factor * task.passes * forward
+    if task.stage in ("score", "graph"):
+        work += CURVATURE_SECONDS * size.multiplications * task.examples
+    # reading and writing a network, and the Python around it
+    return work + task.units * (5 + 2e-7 * size.parameters)

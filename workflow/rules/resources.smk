@@ -1,0 +1,62 @@
+# What each job asks a scheduler for; graphprune.demands computes it. More at every attempt, so that
+# a job killed for its memory or its time comes through when it is tried again.
+# On one machine nothing is asked for, and these numbers bind nobody.
+
+from graphprune import demands
+from graphprune.sizes import EXAMPLES as EXAMPLES_IN
+
+# ProbMask's budget where the configuration gives no epochs
+SHORT_EPOCHS, SHORT_STEPS = 10, 600
+
+
+def memory(stage):
+    """Resource function: MB."""
+    return lambda wildcards, attempt: attempt * demands.memory(task(stage, wildcards))
+
+
+def minutes(stage):
+    """Resource function: minutes of wall time."""
+    return lambda wildcards, attempt: attempt * demands.minutes(task(stage, wildcards))
+
+
+def task(stage, wildcards):
+    if stage in demands.OVERVIEWS:
+        units = len(COMPRESSIONS) * len(PAIRS)
+        if "dataset" not in wildcards.keys():
+            units *= len(NETWORKS) * len(config["seeds"])
+        return demands.Task(stage, units=units)
+    if stage == "data":
+        return demands.Task(stage, wildcards.dataset)
+    train, finetune = (settings(part)(wildcards) for part in ("train", "finetune"))
+    units = min(config["compressions_per_job"], len(COMPRESSIONS))
+    passes = {
+        "train": train["epochs"],
+        "finetune": units
+        * (train["epochs"] * in_scratch(wildcards) + finetune["epochs"]),
+        "learn": units * learning_epochs(wildcards),
+        "evaluate": 1 + 2 * units,
+        "removal": 50,
+    }
+    return demands.Task(
+        stage,
+        wildcards.dataset,
+        wildcards.model,
+        batch=max(part.get("batch_size", 64) for part in (train, finetune)),
+        passes=passes.get(stage, 1),
+        examples=10 * config["calibration"]["examples_per_class"],
+        units=units,
+    )
+
+
+def in_scratch(wildcards):
+    return wildcards.get("regime") == "scratch"
+
+
+def learning_epochs(wildcards):
+    """Epochs of the training that the wildcards' method does itself, times its masks a step."""
+    entry = METHODS.get(wildcards.get("method"), {})
+    if entry.get("method") != "probmask":
+        return 0
+    examples = EXAMPLES_IN[wildcards.dataset]
+    short = max(SHORT_EPOCHS, SHORT_STEPS * entry.get("batch_size", 64) / examples)
+    return entry.get("epochs", short) * entry.get("draws", 2)
