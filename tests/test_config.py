@@ -73,9 +73,8 @@ def test_what_is_wrong_is_named_in_one_line(schema, path, value, sentence):
 
 
 def test_schema_knows_exactly_what_the_package_offers(schema):
-    network = schema["properties"]["networks"]["items"]["properties"]
-    assert set(network["dataset"]["enum"]) == set(data.DATASETS)
-    assert set(network["model"]["enum"]) == set(models.MODELS)
+    assert set(schema["$defs"]["dataset"]["enum"]) == set(data.DATASETS)
+    assert set(schema["$defs"]["model"]["enum"]) == set(models.MODELS)
     assert set(schema["$defs"]["methods"]) == set(methods.MODULES)
     for name, rules in schema["$defs"]["methods"].items():
         cls = methods.method_class(name)

@@ -12,10 +12,12 @@ from graphprune.figures.cost import cost_against_compression
 from graphprune.figures.curvature import curvature_histogram, removal_curves
 from graphprune.figures.density import layer_density
 from graphprune.figures.graphs import neural_graph, regular_graph
+from graphprune.figures.path_length import accuracy_against_aspl
 from graphprune.figures.style import looks, save
 from graphprune.figures.unit import unit_figure
 
 __all__ = [
+    "accuracy_against_aspl",
     "accuracy_against_compression",
     "cost_against_compression",
     "curvature_histogram",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,8 @@ def graphs_across_aspl(
     evaluations: int | None = None,
     generator: str = "graph-tool",
     longest: float | None = None,
+    threads: int | None = None,
+    on_graph: Callable[[Adjacency], None] | None = None,
 ) -> list[Adjacency]:
     """``count`` connected k-regular graphs on n vertices spread over the reachable ASPL range.
 
@@ -33,12 +35,14 @@ def graphs_across_aspl(
     drawn by ``generator``, so that they differ in path length and not in symmetry.
 
     evaluations : graphs scored in each search; by default chosen by size.
+    threads : as in ``regular_graph``; no graph depends on it.
+    on_graph : called with each graph as it is found, not in the order of the result.
     """
     if count < 2:
         raise UserError(f"count is {count}; allowed: count >= 2 (shortest and longest)")
 
     def search(objective: str | float, offset: int) -> Adjacency:
-        return regular_graph(
+        found = regular_graph(
             n,
             k,
             seed + offset,
@@ -46,7 +50,11 @@ def graphs_across_aspl(
             evaluations=evaluations,
             start="random",
             generator=generator,
+            threads=threads,
         )
+        if on_graph is not None:
+            on_graph(found)
+        return found
 
     first = search("min", 0)
     last = search("max" if longest is None else longest, count - 1)

@@ -59,7 +59,10 @@ REGIMES = sorted({regime for regime, _ in PAIRS})
 
 
 wildcard_constraints:
-    dataset="|".join(sorted({dataset for dataset, _ in NETWORKS})),
+    # the experiment on path lengths may have a dataset of its own
+    dataset="|".join(
+        sorted({dataset for dataset, _ in NETWORKS} | {config["rgp_aspl"]["dataset"]})
+    ),
     model="|".join(sorted({model for _, model in NETWORKS})),
     seed="|".join(str(seed) for seed in config["seeds"]),
     regime="|".join(REGIMES),

@@ -1,0 +1,102 @@
+"""Networks trained on given graphs: the runs behind accuracy against average path length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from graphprune import checkpoints, evaluation, networks
+from graphprune.errors import UserError
+from graphprune.regular_graphs.mapping import graph_masks
+from graphprune.regular_graphs.measures import Adjacency, describe
+from graphprune.training import Row, Settings, train
+
+if TYPE_CHECKING:
+    from graphprune.data import Dataset
+
+KIND = "regular graphs"
+
+
+def save_graphs(path: str | Path, graphs: Sequence[Adjacency]) -> None:
+    """Write adjacency matrices, boolean ``(n, n)``, in their order, atomically as safetensors."""
+    tensors = {f"graph{i:03d}": torch.from_numpy(graph) for i, graph in enumerate(graphs)}
+    checkpoints.save(path, tensors, KIND)
+
+
+def load_graphs(path: str | Path) -> list[Adjacency]:
+    """Read what ``save_graphs`` wrote; UserError names a file that is missing or another's."""
+    tensors, _ = checkpoints.load(path, KIND)
+    return [tensors[name].numpy() for name in sorted(tensors)]
+
+
+def graph_table(graphs: Iterable[Adjacency]) -> list[dict[str, object]]:
+    """A row per graph: graph (its number), n, k, aspl, moore_bound, gap, diameter, spectral_gap."""
+    return [{"graph": i, **vars(describe(graph))} for i, graph in enumerate(graphs)]
+
+
+def train_on_graph(
+    graph: Adjacency,
+    dataset: Dataset,
+    model: str,
+    seeds: Iterable[int],
+    settings: Settings,
+    on_epoch: Callable[[int, Row], None] | None = None,
+) -> list[dict[str, float]]:
+    """Networks that are the graph from the start: mask first, then the full training.
+
+    The graph is mapped to every layer at least as wide as it has nodes, except the first
+    convolution and the last linear layer (``graph_masks``). A seed sets the initialisation and the
+    order of the examples, the same for every graph, so that graphs are compared on equal terms.
+
+    Parameters
+    ----------
+    graph : boolean ``(n, n)``, regular and connected.
+    model : the network's name. seeds : one training each. settings : of the training; its own seed
+        is replaced.
+    on_epoch : called with the seed and the row of each epoch.
+
+    Returns
+    -------
+    A row per seed: aspl, seed, params_total, params_kept, loss (mean of the last epoch),
+    accuracy_validation, accuracy (test split; it decides nothing).
+
+    Raises
+    ------
+    UserError : no layer is wide enough, and what ``graph_masks`` and ``train`` raise.
+    """
+    aspl = describe(graph).aspl
+    rows = []
+    for seed in seeds:
+        shape, classes = dataset.input_shape, len(dataset.classes)
+        network = networks.Identity(dataset.name, model, shape, classes, seed).build()
+        masks = graph_masks(network, graph)
+        if all(bool(mask.all()) for mask in masks.values()):
+            raise UserError(
+                f"no layer of {model} takes a graph of {len(graph)} nodes; allowed: at most the "
+                "smaller width of some layer between the first convolution and the last layer"
+            )
+        history = train(
+            network,
+            dataset.train,
+            replace(settings, seed=seed),
+            masks,
+            dataset.validation,
+            None if on_epoch is None else partial(on_epoch, seed),
+        )
+        rows.append(
+            {
+                "aspl": aspl,
+                "seed": seed,
+                "params_total": sum(mask.numel() for mask in masks.values()),
+                "params_kept": sum(int(mask.sum()) for mask in masks.values()),
+                "loss": history[-1]["loss"] if history else float("nan"),
+                "accuracy_validation": evaluation.accuracy(network, dataset.validation),
+                "accuracy": evaluation.accuracy(network, dataset.test),
+            }
+        )
+    return rows

@@ -1,0 +1,19 @@
+"""Train networks from scratch on one regular graph, one a seed."""
+
+from job import job
+
+with job(snakemake) as log:
+    from graphprune import data, training
+    from graphprune.files import write_csv
+    from graphprune.regular_graphs import trials
+
+    number = int(snakemake.wildcards.graph)
+    rows = trials.train_on_graph(
+        trials.load_graphs(snakemake.input.graphs)[number],
+        data.read(snakemake.input.data),
+        snakemake.params.model,
+        snakemake.params.seeds,
+        training.Settings.of(snakemake.params.settings, seed=0),
+        on_epoch=lambda seed, row: log.info("graph %d, seed %d: %s", number, seed, row),
+    )
+    write_csv(snakemake.output[0], [{"graph": number, **row} for row in rows])
