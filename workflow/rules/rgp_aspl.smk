@@ -2,6 +2,16 @@
 EXPERIMENT = config["rgp_aspl"]
 ASPL = f"{RESULTS}/rgp_aspl"
 GRAPHS = [f"{number:03d}" for number in range(EXPERIMENT["graphs"])]
+TRAINING = {**config["train"], **EXPERIMENT["train"]}
+# what the jobs ask a scheduler for, see resources.smk
+SEARCH = demands.Task("figures", units=EXPERIMENT["graphs"])
+TRIALS = demands.Task(
+    "train",
+    EXPERIMENT["dataset"],
+    EXPERIMENT["model"],
+    batch=TRAINING.get("batch_size", 64),
+    passes=TRAINING["epochs"] * len(EXPERIMENT["seeds"]),
+)
 
 
 rule rgp_aspl_graphs:
@@ -15,6 +25,9 @@ rule rgp_aspl_graphs:
     conda:
         "../../envs/graphprune.yaml"
     threads: 2
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * demands.memory(SEARCH),
+        runtime=lambda wildcards, attempt: attempt * demands.minutes(SEARCH),
     params:
         nodes=EXPERIMENT["nodes"],
         degree=EXPERIMENT["degree"],
@@ -40,10 +53,13 @@ rule rgp_aspl_train:
         graph="|".join(GRAPHS),
     conda:
         "../../envs/graphprune.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * demands.memory(TRIALS),
+        runtime=lambda wildcards, attempt: attempt * demands.minutes(TRIALS),
     params:
         model=EXPERIMENT["model"],
         seeds=EXPERIMENT["seeds"],
-        settings={**config["train"], **EXPERIMENT["train"]},
+        settings=TRAINING,
     script:
         "../scripts/rgp_aspl_train.py"
 
@@ -63,6 +79,9 @@ rule rgp_aspl_correlate:
         f"{RESULTS}/benchmarks/rgp_aspl_correlate.tsv"
     conda:
         "../../envs/graphprune.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * demands.memory(SEARCH),
+        runtime=lambda wildcards, attempt: attempt * demands.minutes(SEARCH),
     params:
         dataset=EXPERIMENT["dataset"],
         model=EXPERIMENT["model"],
@@ -91,13 +110,13 @@ rule rgp_aspl_track:
         f"{RESULTS}/benchmarks/rgp_aspl_track.tsv"
     conda:
         "../../envs/graphprune.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * demands.memory(SEARCH),
+        runtime=lambda wildcards, attempt: attempt * demands.minutes(SEARCH),
     params:
         experiment=config["experiment"],
         store=STORE,
-        settings={
-            **EXPERIMENT,
-            "train": {**config["train"], **EXPERIMENT["train"]},
-        },
+        settings={**EXPERIMENT, "train": TRAINING},
     script:
         "../scripts/rgp_aspl_track.py"
 
