@@ -2,9 +2,9 @@
 
     python benchmarks/probmask.py --models lenet5 vgg9 resnet20 --threads 1
 
-All ratios are of CPU times or peak memory measured in one process, dense and masked steps
-alternating, so that a busy machine disturbs both alike. The dense step is the same network, batch
-and fused SGD with one forward pass; K draws make K passes.
+All ratios are of CPU times or memory measured in one process, dense and masked steps alternating,
+so that a busy machine disturbs both alike. The dense step is that of `graphprune.training`, same
+network, batch and fused SGD, one forward and backward pass; K draws make K of each.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from torch.nn import functional
 
-from graphprune import models, project
+from graphprune import models, project, training
 from graphprune.files import write_csv
+from graphprune.optimizers import SGD, Adam
 from graphprune.probmask.projection import project_
 from graphprune.probmask.settings import Settings
 from graphprune.probmask.trainer import _Trainer
@@ -62,9 +62,10 @@ def _tensors(group: object) -> list[torch.Tensor]:
         parameters = list(group.parameters())
         gradients = [p.grad for p in parameters if p.grad is not None]
         return [*parameters, *gradients, *group.buffers()]
-    if isinstance(group, torch.optim.Optimizer):
-        states = [state.values() for state in group.state.values()]
-        return [value for values in states for value in values if isinstance(value, torch.Tensor)]
+    if isinstance(group, SGD):
+        return [velocity for velocity in group.velocity if velocity is not None]
+    if isinstance(group, Adam):
+        return [*group.first, *group.second]
     return [group] if isinstance(group, torch.Tensor) else []
 
 
@@ -72,14 +73,10 @@ def steps(name: str, batch: int, repeats: int) -> dict[str, object]:
     shape = SHAPES.get(name, CIFAR)
     x, y = torch.randn(batch, *shape), torch.randint(0, 10, (batch,))
     dense = models.build(name, shape, 10, seed=0)
-    sgd = torch.optim.SGD(dense.parameters(), 1e-3, momentum=0.9, weight_decay=5e-4, fused=True)
+    sgd = SGD(dense.parameters(), momentum=0.9, weight_decay=5e-4, fused=True)
 
     def dense_step() -> None:
-        sgd.zero_grad(set_to_none=True)
-        loss = functional.cross_entropy(dense(x), y)
-        loss.backward()
-        sgd.step()
-        float(loss.detach())
+        training._step(dense, sgd, 1e-3, x, y)
 
     trainers = {
         k: _Trainer(dense, Settings(draws=k, learning_rate_weights=1e-3), epochs=1) for k in (1, 2)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 KIND = "graphprune"
 
 
+class ForeignCheckpointError(UserError):
+    """A whole checkpoint, but of another run than the one that is to go on from it."""
+
+
 def save(
     path: str | Path,
     tensors: Mapping[str, Tensor],

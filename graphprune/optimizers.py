@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
@@ -18,7 +18,7 @@ from torch.optim.sgd import sgd
 class Optimizer(ABC):
     """Updates ``parameters`` in place from their gradients; a parameter without one is left."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], weight_decay: float = 0.0) -> None:
+    def __init__(self, parameters: Iterable[Tensor], weight_decay: float = 0.0) -> None:
         self.parameters = list(parameters)
         self.weight_decay = weight_decay
 
@@ -41,16 +41,21 @@ class Optimizer(ABC):
 
 
 class SGD(Optimizer):
-    """v ← momentum·v + g + weight_decay·w;  w ← w − learning_rate·v."""
+    """v ← momentum·v + g + weight_decay·w;  w ← w − learning_rate·v.
+
+    fused: one pass over each parameter, by PyTorch's fused update.
+    """
 
     def __init__(
         self,
-        parameters: Iterable[nn.Parameter],
+        parameters: Iterable[Tensor],
         momentum: float = 0.0,
         weight_decay: float = 0.0,
+        fused: bool = False,
     ) -> None:
         super().__init__(parameters, weight_decay)
         self.momentum = momentum
+        self.fused = fused
         self.velocity: list[Tensor | None] = [None] * len(self.parameters)
 
     def _update(
@@ -67,19 +72,26 @@ class SGD(Optimizer):
             dampening=0.0,
             nesterov=False,
             maximize=False,
+            fused=self.fused or None,
         )
         for at, buffer in zip(chosen, velocity, strict=True):
             self.velocity[at] = buffer
 
 
 class Adam(Optimizer):
-    """Adam (Kingma and Ba, arXiv 1412.6980), β = (0.9, 0.999), ε = 1e-8, L2 weight decay."""
+    """Adam (Kingma and Ba, arXiv 1412.6980), β = (0.9, 0.999), ε = 1e-8, L2 weight decay.
 
-    def __init__(self, parameters: Iterable[nn.Parameter], weight_decay: float = 0.0) -> None:
+    fused: one pass over each parameter, by PyTorch's fused update.
+    """
+
+    def __init__(
+        self, parameters: Iterable[Tensor], weight_decay: float = 0.0, fused: bool = False
+    ) -> None:
         super().__init__(parameters, weight_decay)
+        self.fused = fused
         self.first = [torch.zeros_like(p) for p in self.parameters]
         self.second = [torch.zeros_like(p) for p in self.parameters]
-        self.steps = [torch.tensor(0.0) for _ in self.parameters]
+        self.steps = [torch.zeros((), device=p.device if fused else None) for p in self.parameters]
 
     def _update(
         self, chosen: list[int], parameters: list[Tensor], gradients: list[Tensor], rate: float
@@ -98,4 +110,5 @@ class Adam(Optimizer):
             weight_decay=self.weight_decay,
             eps=1e-8,
             maximize=False,
+            fused=self.fused or None,
         )

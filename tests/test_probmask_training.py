@@ -1,11 +1,11 @@
 """ProbMask's relaxation, schedules, training, final mask and checkpoints."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from probmask_examples import QUICK, examples, network
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -13,36 +13,12 @@ import graphprune
 from graphprune.errors import UserError
 from graphprune.methods import build
 from graphprune.methods.probmask import PAPER, ProbMask
-from graphprune.probmask import relaxation, schedule
+from graphprune.probmask import kernels, relaxation, schedule
 from graphprune.probmask.binding import Binding
 from graphprune.probmask.final import decidedness, finish
+from graphprune.probmask.passes import Passes
 from graphprune.probmask.settings import Settings
 from graphprune.probmask.trainer import _Trainer, train
-
-QUICK = Settings(sparsity=0.8, epochs=6, batch_size=20, final_draws=3)
-
-
-def network(seed: int = 0) -> nn.Module:
-    """Convolution, grouped convolution, batch norm, dropout and linear."""
-    torch.manual_seed(seed)
-    return nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1),
-        nn.BatchNorm2d(4),
-        nn.ReLU(),
-        nn.Conv2d(4, 4, 3, stride=2, groups=2),
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.Dropout(0.1),
-        nn.Linear(16, 3),
-    )
-
-
-def examples(n: int = 61) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(5)
-    labels = torch.randint(0, 3, (n,), generator=generator)
-    images = torch.randn(n, 1, 6, 6, generator=generator)
-    images[torch.arange(n), 0, labels] += 2.0
-    return images, labels
 
 
 def test_schedules_by_hand() -> None:
@@ -78,16 +54,16 @@ def test_gradients_of_a_step_against_autograd() -> None:
     trainer = _Trainer(model, Settings(draws=3, clip=1e9), epochs=1)
     trainer.probabilities.uniform_(0.1, 0.9)
     x, y = torch.randn(7, 5, dtype=torch.float64), torch.tensor([0, 1, 2, 0, 1, 2, 0])
-    torch.manual_seed(1)
     trainer._gradients(x, y, 0.5, dense=False)
 
     w = trainer.weights.detach().clone().requires_grad_()
     s = trainer.probabilities.detach().clone().requires_grad_()
-    torch.manual_seed(1)
+    noise = torch.empty(3 * w.numel(), dtype=torch.float64)
+    # the odds at s = ½ are those of the noise alone
+    kernels.odds(torch.full_like(noise, 0.5).numpy(), trainer.passes.first, noise.numpy())
     loss = torch.zeros((), dtype=torch.float64)
-    for _ in range(3):
-        noise = torch.empty_like(w).uniform_().logit_(relaxation.HALF_SPACING)
-        masked = w * torch.sigmoid((torch.log(s) - torch.log(1 - s) + noise) / 0.5)
+    for part in noise.log().split(w.numel()):
+        masked = w * torch.sigmoid((torch.log(s) - torch.log(1 - s) + part) / 0.5)
         named = trainer.binding.named(masked)
         outputs = torch.func.functional_call(model, named, x)
         loss = loss + functional.cross_entropy(outputs, y) / 3
@@ -100,19 +76,28 @@ def test_gradients_of_a_step_against_autograd() -> None:
 def test_share_of_masks_above_a_half_is_the_probability(temperature: float) -> None:
     torch.manual_seed(0)
     for s in (0.1, 0.5, 0.85):
-        logit = relaxation.logits(torch.full((40_000,), s))
-        mask = relaxation.draw(logit, temperature, torch.empty(40_000))
-        assert float((mask > 0.5).float().mean()) == pytest.approx(s, abs=0.01)
+        probabilities = torch.full((40_000,), s)
+        mask = torch.empty(40_000)
+        for compiled in (True, False):
+            passes = Passes(mask, seed=0)
+            passes.compiled = compiled
+            passes.draw(probabilities, probabilities, temperature, mask, torch.empty(40_000))
+            assert float((mask > 0.5).float().mean()) == pytest.approx(s, abs=0.01)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.3, 0.03])
-def test_a_weight_that_is_out_never_contributes(temperature: float) -> None:
-    torch.manual_seed(0)
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_weight_that_is_out_never_contributes(temperature: float, compiled: bool) -> None:
     s = torch.tensor([0.0, 1.0]).repeat(50_000)
-    mask = relaxation.draw(relaxation.logits(s), temperature, torch.empty_like(s))
+    passes = Passes(s, seed=0)
+    passes.compiled = compiled
+    mask, masked = torch.empty_like(s), torch.empty_like(s)
+    passes.draw(s, torch.randn_like(s), temperature, mask, masked)
     assert torch.equal(mask, s)
-    through = relaxation.through_mask(torch.randn_like(s), mask)
-    gradient = relaxation.through_probability(through, s, temperature)
+    assert torch.count_nonzero(masked[::2]) == 0
+    for_weights, gradient = torch.zeros_like(s), torch.zeros_like(s)
+    passes.gather(torch.randn_like(s), mask, torch.randn_like(s), for_weights, gradient)
+    passes.close(gradient, s, temperature)
     assert torch.count_nonzero(gradient) == 0
 
 
@@ -239,42 +224,6 @@ def test_recovers_the_support_of_a_sparse_teacher(seed: int) -> None:
     assert torch.equal(graphprune.prune(scores, 0.8)["linear.weight"], support)
 
 
-def test_goes_on_after_a_kill_with_the_same_mask(tmp_path: Path) -> None:
-    x, y = examples()
-    whole = train(network(), x, y, QUICK)
-    file = tmp_path / "run.safetensors"
-
-    def kill(row: dict[str, float]) -> None:
-        if row["epoch"] == 3:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(network(), x, y, QUICK, checkpoint=file, on_epoch=kill)
-    epochs = []
-    resumed = train(
-        network(), x, y, QUICK, checkpoint=file, on_epoch=lambda row: epochs.append(row["epoch"])
-    )
-    assert epochs == [4, 5, 6]
-    assert torch.equal(resumed.probabilities, whole.probabilities)
-    assert torch.equal(resumed.weights, whole.weights)
-    first, second = finish(whole, x, y), finish(resumed, x, y)
-    assert all(torch.equal(first.masks[n], second.masks[n]) for n in first.masks)
-    assert all(torch.equal(first.weights[n], second.weights[n]) for n in first.weights)
-    # finished: run again, it trains no more
-    again = train(network(), x, y, QUICK, checkpoint=file)
-    assert torch.equal(again.probabilities, whole.probabilities)
-
-
-def test_refuses_the_checkpoint_of_another_training(tmp_path: Path) -> None:
-    x, y = examples()
-    file = tmp_path / "run.safetensors"
-    train(network(), x, y, replace(QUICK, epochs=1), checkpoint=file)
-    with pytest.raises(UserError, match="epochs is 1 there, 2 here"):
-        train(network(), x, y, replace(QUICK, epochs=2), checkpoint=file)
-    with pytest.raises(UserError, match="examples is"):
-        train(network(), x + 1, y, replace(QUICK, epochs=1), checkpoint=file)
-
-
 def test_a_loss_that_is_not_a_number_stops_with_the_step() -> None:
     x, y = examples()
     x[:] = float("nan")
@@ -313,3 +262,19 @@ def test_report_of_how_decided_the_probabilities_are() -> None:
     assert found["share_undecided"] == 0.5
     histogram = [found[f"probability_histogram_{i}"] for i in range(10)]
     assert histogram == pytest.approx([0.25, 0, 0.25, 0, 0, 0.25, 0, 0, 0, 0.25])
+
+
+def test_half_precision_computes_the_passes_alone_in_bfloat16() -> None:
+    x, y = examples()
+    seen = []
+    model = network()
+    model[7].register_forward_hook(lambda *call: seen.append(call[2].dtype))
+    full, half = (
+        train(model, x, y, replace(QUICK, epochs=2, precision=precision))
+        for precision in ("float32", "bfloat16")
+    )
+    assert set(seen[: len(seen) // 2]) == {torch.float32}
+    assert set(seen[len(seen) // 2 :]) == {torch.bfloat16}
+    assert half.weights.dtype == half.probabilities.dtype == torch.float32
+    assert not torch.equal(half.weights, full.weights)
+    torch.testing.assert_close(half.weights, full.weights, rtol=0.1, atol=0.05)

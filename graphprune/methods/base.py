@@ -20,11 +20,14 @@ class Result:
     weights: state-dict entries the method trained along the way (ProbMask), to be used in place
         of the dense network's; empty for every method that only ranks.
     report: numbers worth recording beside the result (solver time, ASPL, bound, entropy, ...).
+    onward: what a run of the same method at a tighter sparsity may go on from (`run_after`); lives
+        in memory only.
     """
 
     scores: Scores
     weights: dict[str, Tensor] = field(default_factory=dict)
     report: dict[str, float] = field(default_factory=dict)
+    onward: object = None
 
 
 @dataclass(frozen=True)
@@ -55,3 +58,13 @@ class Method(ABC):
 
         inputs: ``(n, *input shape)`` float32; targets: int64 ``(n,)``.
         """
+
+    def run_after(
+        self,
+        looser: Result | None,
+        model: nn.Module,
+        inputs: Tensor | None = None,
+        targets: Tensor | None = None,
+    ) -> Result:
+        """As `run`; a method that can goes on from its own result at a looser sparsity."""
+        return self.run(model, inputs, targets)

@@ -54,14 +54,32 @@ class ProbMask(Settings, Method):
         Scores are float64: s where ``final`` is "topk", (best draw + s)/2 where it is "draws",
         equal s ranked by |w|. The report is that of `graphprune.probmask.final.finish`.
         """
+        return self.run_after(None, model, inputs, targets)
+
+    def run_after(
+        self,
+        looser: Result | None,
+        model: nn.Module,
+        inputs: Tensor | None = None,
+        targets: Tensor | None = None,
+    ) -> Result:
+        """As `run`, going on from the probabilities and weights of a result at a looser sparsity.
+
+        >>> loose = ProbMask(sparsity=0.8).run(model, images, labels)
+        >>> tight = ProbMask(sparsity=0.9).run_after(loose, model, images, labels)
+        """
         from graphprune.probmask.final import finish
+        from graphprune.probmask.state import Start
         from graphprune.probmask.trainer import train
 
         if inputs is None or targets is None:
             raise UserError("probmask trains on examples; expected inputs and targets")
-        trained = train(model, inputs, targets, self, self.checkpoint or None, _log)
+        start = None if looser is None else looser.onward
+        if start is not None and not isinstance(start, Start):
+            raise UserError("probmask can only go on from a result of probmask")
+        trained = train(model, inputs, targets, self, self.checkpoint or None, _log, start)
         final = finish(trained, inputs, targets)
-        return Result(final.scores, final.weights, final.report)
+        return Result(final.scores, final.weights, final.report, trained.onward())
 
 
 def _log(row: dict[str, float]) -> None:

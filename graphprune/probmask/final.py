@@ -86,7 +86,7 @@ def finish(trained: Trained, inputs: Tensor, targets: Tensor) -> Final:
             "accuracy_topk": topk.accuracy,
             "accuracy_draws": best.accuracy,
             "accuracy_draws_mean": sum(c.accuracy for c in drawn) / len(drawn),
-            "epochs_trained": float(len(trained.history)),
+            "epochs_trained": float(trained.epochs),
             "loss": trained.history[-1]["loss"],
             "accuracy_train": trained.history[-1]["accuracy_train"],
             **decidedness(trained.probabilities),

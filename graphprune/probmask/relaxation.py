@@ -24,6 +24,8 @@ LARGEST = 1.0 - 2.0**-24
 # half the spacing of float32 uniform numbers: keeps logit(u) finite at u = 0
 HALF_SPACING = 2.0**-25
 TINY = 1e-30
+# a mask below counts as 0: products with it would be subnormal numbers, which are slow
+FAINT = 1e-12
 
 
 def logits(probabilities: Tensor) -> Tensor:
@@ -44,6 +46,11 @@ def draw(logit: Tensor, temperature: float, out: Tensor) -> Tensor:
 def relax(logit: Tensor, noise: Tensor, temperature: float) -> Tensor:
     """m = sigmoid((logit + noise)/τ), written over ``noise``."""
     return noise.add_(logit).mul_(1.0 / temperature).sigmoid_()
+
+
+def without_faint_(mask: Tensor) -> Tensor:
+    """The mask with entries below 1e-12 set to 0, in place."""
+    return mask.masked_fill_(mask < FAINT, 0.0)
 
 
 def through_mask(gradient: Tensor, mask: Tensor) -> Tensor:

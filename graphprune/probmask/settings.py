@@ -13,6 +13,7 @@ SHORT_EPOCHS = 10
 MODES = ("checkpoint", "scratch", "supermask")
 INITIALISATIONS = ("default", "kaiming", "signed_constant")
 FINALS = ("topk", "draws")
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,9 @@ class Settings:
     sparsity: share of the prunable weights to remove, 0 ≤ sparsity < 1; ρ = 1 − sparsity.
     epochs: length of the training; None for the short budget, as many as make 600 steps and at
         least 10.
+    continued: where several ratios are wanted, whether the run for each but the loosest goes on
+        from the next looser one's probabilities and weights; ρ then falls from the looser one's.
+    epochs_continued: length of a training that goes on; None for half of ``epochs``, rounded up.
     batch_size: examples a step; the last batch of an epoch may be smaller.
     draws: K, relaxed masks a step whose gradients are averaged. While the budget still keeps
         every weight all masks are 1, and one pass does for all K.
@@ -41,11 +45,15 @@ class Settings:
     final_draws: hard masks drawn at the end.
     final_examples: at most this many training examples (the first ones) judge the draws;
         0 for all of them.
+    precision: of the network's passes, "float32" or "bfloat16" (torch's autocast); weights,
+        probabilities, masks and optimizers are float32 in both.
     seed: of new weights, the order of the examples and the masks.
     """
 
     sparsity: float = 0.9
     epochs: int | None = None
+    continued: bool = False
+    epochs_continued: int | None = None
     batch_size: int = 64
     draws: int = 2
     learning_rate_probabilities: float = 0.1
@@ -62,6 +70,7 @@ class Settings:
     final: str = "topk"
     final_draws: int = 10
     final_examples: int = 2000
+    precision: str = "float32"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -69,11 +78,13 @@ class Settings:
             ("mode", MODES),
             ("initialisation", INITIALISATIONS),
             ("final", FINALS),
+            ("precision", PRECISIONS),
         ):
             if getattr(self, name) not in allowed:
                 raise one_of(name, getattr(self, name), allowed)
-        if self.epochs is not None:
-            _require("epochs", self.epochs, self.epochs >= 1, ">= 1")
+        for name in ("epochs", "epochs_continued"):
+            if getattr(self, name) is not None:
+                _require(name, getattr(self, name), getattr(self, name) >= 1, ">= 1")
         for name in ("batch_size", "draws", "final_draws"):
             _require(name, getattr(self, name), getattr(self, name) >= 1, ">= 1")
         for name in (
@@ -99,11 +110,15 @@ class Settings:
         """ρ, the share of the weights that stays."""
         return 1.0 - self.sparsity
 
-    def length(self, examples: int) -> int:
-        """Epochs of a training on that many examples."""
-        if self.epochs is not None:
-            return self.epochs
-        return max(SHORT_EPOCHS, math.ceil(SHORT_STEPS / math.ceil(examples / self.batch_size)))
+    def length(self, examples: int, goes_on: bool = False) -> int:
+        """Epochs of a training on that many examples, from its start or going on from another."""
+        whole = self.epochs
+        if whole is None:
+            steps = math.ceil(examples / self.batch_size)
+            whole = max(SHORT_EPOCHS, math.ceil(SHORT_STEPS / steps))
+        if not goes_on:
+            return whole
+        return math.ceil(whole / 2) if self.epochs_continued is None else self.epochs_continued
 
 
 def _require(name: str, value: object, holds: bool, allowed: str) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from graphprune import checkpoints
-from graphprune.errors import UserError
+from graphprune.optimizers import SGD, Adam
 from graphprune.probmask.settings import Settings
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from graphprune.probmask.binding import Binding
 
@@ -24,20 +25,49 @@ KIND = "probmask training"
 FINAL = ("final", "final_draws", "final_examples")
 
 
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where a training ended, for one at a tighter sparsity to go on from.
+
+    network: the whole state dict, its prunable weights without a mask.
+    probabilities: s by the names of the prunable weights.
+    keep: ρ, its share of the weights to keep.
+    epochs: trained so far, those of the trainings it went on from included.
+    """
+
+    network: dict[str, Tensor]
+    probabilities: dict[str, Tensor]
+    keep: float
+    epochs: int
+
+
 def identity(
-    settings: Settings, binding: Binding, inputs: Tensor, targets: Tensor
+    settings: Settings,
+    model: nn.Module,
+    binding: Binding,
+    examples: tuple[Tensor, Tensor],
+    start: Start | None,
 ) -> dict[str, Any]:
     """What a training has in common with the one that wrote a checkpoint."""
     chosen = {f.name: getattr(settings, f.name) for f in fields(Settings) if f.name not in FINAL}
     sizes = {n: list(shape) for n, shape in zip(binding.names, binding.shapes, strict=True)}
-    return {**chosen, "parameters": sizes, "examples": _digest(inputs, targets)}
+    began = None
+    if start is not None:
+        began = [_digest(start.network), _digest(start.probabilities), start.keep, start.epochs]
+    return {
+        **chosen,
+        "parameters": sizes,
+        "network": _digest(model.state_dict()),
+        "examples": _digest(dict(zip(("inputs", "targets"), examples, strict=True))),
+        "start": began,
+    }
 
 
-def _digest(*tensors: Tensor) -> str:
+def _digest(tensors: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
-    for tensor in tensors:
-        digest.update(str(tuple(tensor.shape)).encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    for name, tensor in tensors.items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().data)
     return digest.hexdigest()
 
 
@@ -49,37 +79,35 @@ def write(path: str | Path, tensors: dict[str, Tensor], written: dict[str, Any])
 
 
 def read(path: str | Path, expected: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read a checkpoint; UserError, naming file and setting, if it is of another training."""
+    """Read a checkpoint; of another training, ForeignCheckpointError names the setting."""
     tensors, metadata = checkpoints.load(path, KIND)
     written = json.loads(metadata["written"])
     found = written["training"]
     for key in sorted(expected.keys() | found.keys()):
         if found.get(key) != expected.get(key):
-            raise UserError(
+            raise checkpoints.ForeignCheckpointError(
                 f"{path}: {key} is {found.get(key)!r} there, {expected.get(key)!r} here; "
                 "expected a checkpoint of this training (delete the file to start over)"
             )
     return tensors, written
 
 
-def of_optimizer(name: str, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimizer's tensors, named ``name.<parameter index>.<entry>``."""
-    return {
-        f"{name}.{index}.{entry}": tensor
-        for index, entries in optimizer.state_dict()["state"].items()
-        for entry, tensor in entries.items()
-        if isinstance(tensor, torch.Tensor)
-    }
+def of_optimizers(sgd: SGD, adam: Adam) -> dict[str, Tensor]:
+    """The optimizers' tensors by name; parameters without a gradient so far have none."""
+    lists = {"adam.first": adam.first, "adam.second": adam.second, "adam.steps": adam.steps}
+    velocities = {f"sgd.velocity.{at}": v for at, v in enumerate(sgd.velocity) if v is not None}
+    entries = {f"{name}.{at}": t for name, held in lists.items() for at, t in enumerate(held)}
+    return {**entries, **velocities}
 
 
-def into_optimizer(name: str, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put tensors made by `of_optimizer` back."""
-    restored: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in tensors.items():
-        if key.startswith(f"{name}."):
-            _, index, entry = key.split(".", 2)
-            restored.setdefault(int(index), {})[entry] = tensor
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": restored})
+def into_optimizers(sgd: SGD, adam: Adam, tensors: dict[str, Tensor]) -> None:
+    """Put tensors made by `of_optimizers` back."""
+    for name, held in (("first", adam.first), ("second", adam.second), ("steps", adam.steps)):
+        for at, tensor in enumerate(held):
+            tensor.copy_(tensors[f"adam.{name}.{at}"])
+    for at, parameter in enumerate(sgd.parameters):
+        found = tensors.get(f"sgd.velocity.{at}")
+        sgd.velocity[at] = None if found is None else found.to(parameter.device)
 
 
 def of_generators(device: torch.device) -> dict[str, Tensor]:

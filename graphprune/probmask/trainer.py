@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -17,11 +17,14 @@ from torch.nn import functional
 
 from graphprune.errors import UserError
 from graphprune.masks import prunable
-from graphprune.probmask import relaxation, schedule, state
+from graphprune.optimizers import SGD, Adam
+from graphprune.probmask import schedule, state
 from graphprune.probmask.binding import Binding
 from graphprune.probmask.initialisation import initialise
+from graphprune.probmask.passes import Passes
 from graphprune.probmask.projection import project_
 from graphprune.probmask.settings import Settings
+from graphprune.probmask.state import Start
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,6 +40,7 @@ class Trained:
     weights, probabilities: ``(N,)`` in the binding's order; the weights without a mask.
     history: one row an epoch: epoch (from 1), loss, accuracy_train, keep_rate, density (Σs/N),
         temperature, learning rates, seconds.
+    epochs: trained in all, those of the trainings it went on from included.
     """
 
     binding: Binding
@@ -44,6 +48,17 @@ class Trained:
     probabilities: Tensor
     settings: Settings
     history: list[Row]
+    epochs: int
+
+    def onward(self) -> Start:
+        """Where a training at a tighter sparsity may go on from; a copy."""
+        network = {name: tensor.clone() for name, tensor in self.binding.model.state_dict().items()}
+        network.update(
+            {name: tensor.clone() for name, tensor in self.binding.named(self.weights).items()}
+        )
+        named = self.binding.named(self.probabilities)
+        probabilities = {name: tensor.clone() for name, tensor in named.items()}
+        return Start(network, probabilities, self.settings.keep, self.epochs)
 
 
 def train(
@@ -53,11 +68,13 @@ def train(
     settings: Settings,
     checkpoint: str | Path | None = None,
     on_epoch: Callable[[Row], None] | None = None,
+    start: Start | None = None,
 ) -> Trained:
     """Train keep probabilities s and weights w of a copy of ``model``; the model stays as it is.
 
     Each step draws K relaxed masks m, averages the gradients of the cross-entropy of the network
-    with weights w·m, lets Adam move s and SGD move w, and projects s onto Σs ≤ ρN.
+    with weights w·m, lets Adam move s and SGD move w, and projects s onto Σs ≤ ρN. s starts at 1
+    and ρ falls from 1; with ``start`` both, and the weights, begin where that training ended.
 
     Parameters
     ----------
@@ -67,27 +84,44 @@ def train(
     checkpoint : a file written after every epoch; where it exists the training goes on from it,
         and ends with the same probabilities as one that was never interrupted.
     on_epoch : called with each row of the history as it is made.
+    start : `Trained.onward` of a training of the same network at a looser sparsity.
 
     Raises
     ------
     UserError : the budget is below one weight; examples and targets do not fit; the loss is not
-        finite (names the step and the setting to change); the checkpoint is of another training.
+        finite (names the step and the setting to change); ``start`` is tighter, or of another
+        network.
+    ForeignCheckpointError : the checkpoint is of another training; a UserError.
+
+    >>> loose = train(model, images, labels, Settings(sparsity=0.8))
+    >>> tight = train(model, images, labels, Settings(sparsity=0.9), start=loose.onward())
     """
     check(model, inputs, targets, settings)
     device = next(model.parameters()).device
+    epochs = settings.length(len(targets), goes_on=start is not None)
     with _own_randomness(device, settings.seed):
-        trainer = _Trainer(model, settings, settings.length(len(targets)))
-        if checkpoint is not None and Path(checkpoint).exists():
-            trainer.load(checkpoint, inputs, targets)
+        trainer = _Trainer(model, settings, epochs, start)
+        identity: dict[str, Any] = {}
+        if checkpoint is not None:
+            examples = (inputs, targets)
+            identity = state.identity(settings, model, trainer.binding, examples, start)
+            if Path(checkpoint).exists():
+                trainer.load(checkpoint, identity)
         while trainer.epoch < trainer.epochs:
             row = trainer.run_epoch(inputs, targets)
             if checkpoint is not None:
-                trainer.save(checkpoint, inputs, targets)
+                trainer.save(checkpoint, identity)
             if on_epoch is not None:
                 on_epoch(row)
     trainer.binding.weights.copy_(trainer.weights)
+    before = start.epochs if start is not None else 0
     return Trained(
-        trainer.binding, trainer.weights, trainer.probabilities, settings, trainer.history
+        trainer.binding,
+        trainer.weights,
+        trainer.probabilities,
+        settings,
+        trainer.history,
+        before + trainer.epoch,
     )
 
 
@@ -123,28 +157,32 @@ def _own_randomness(device: torch.device, seed: int) -> Iterator[None]:
 class _Trainer:
     """A training between two epochs: all that a checkpoint holds, and the step."""
 
-    def __init__(self, model: nn.Module, settings: Settings, epochs: int) -> None:
+    def __init__(
+        self, model: nn.Module, settings: Settings, epochs: int, start: Start | None = None
+    ) -> None:
         self.settings, self.epochs = settings, epochs
         network = copy.deepcopy(model)
-        if settings.mode != "checkpoint":
+        if start is None and settings.mode != "checkpoint":
             initialise(network, settings.initialisation)
         self.binding = Binding(network)
+        self.probabilities = torch.ones_like(self.binding.weights)
+        # ρ at the first step
+        self.initial = 1.0
+        if start is not None:
+            self._begin(start)
         self.weights = self.binding.weights.clone()
-        self.probabilities = torch.ones_like(self.weights)
         self.frozen = settings.mode == "supermask"
         if self.frozen:
             for parameter in self.binding.others:
                 parameter.requires_grad_(False)
-        self.adam = torch.optim.Adam(
-            [self.probabilities], lr=settings.learning_rate_probabilities, fused=True
-        )
-        self.sgd = torch.optim.SGD(
+        self.adam = Adam([self.probabilities], fused=True)
+        self.sgd = SGD(
             [self.weights, *self.binding.others],
-            lr=settings.learning_rate_weights,
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
             fused=True,
         )
+        self.passes = Passes(self.weights, settings.seed)
         # gradients are computed in closed form and handed to the optimizers
         self.weights.grad = torch.zeros_like(self.weights)
         self.probabilities.grad = torch.zeros_like(self.weights)
@@ -152,6 +190,22 @@ class _Trainer:
         self.shift = 0.0
         self.epoch = 0
         self.history: list[Row] = []
+
+    def _begin(self, start: Start) -> None:
+        if self.settings.keep > start.keep:
+            raise UserError(
+                f"sparsity is {self.settings.sparsity}, of the training it goes on from "
+                f"{1 - start.keep:g}; allowed: at least that"
+            )
+        own = self.binding.model.state_dict()
+        if {n: t.shape for n, t in own.items()} != {n: t.shape for n, t in start.network.items()}:
+            raise UserError("the training to go on from is of another network")
+        self.binding.model.load_state_dict(start.network)
+        for own_s, s in zip(
+            self.binding.split(self.probabilities), start.probabilities.values(), strict=True
+        ):
+            own_s.copy_(s)
+        self.initial = start.keep
 
     def run_epoch(self, inputs: Tensor, targets: Tensor) -> Row:
         start = time.perf_counter()
@@ -185,7 +239,7 @@ class _Trainer:
     def _settings_at(self, done: float) -> Row:
         s = self.settings
         return {
-            "keep_rate": schedule.keep_rate(done, s.keep, s.ramp_start, s.ramp_end),
+            "keep_rate": schedule.keep_rate(done, s.keep, s.ramp_start, s.ramp_end, self.initial),
             "temperature": schedule.temperature(done, s.temperature_first, s.temperature_last),
             "learning_rate_probabilities": s.learning_rate_probabilities * schedule.cosine(done),
             "learning_rate_weights": s.learning_rate_weights * schedule.cosine(done),
@@ -201,11 +255,9 @@ class _Trainer:
             return loss, hits
         self._clip()
         if not self.frozen:
-            self.sgd.param_groups[0]["lr"] = now["learning_rate_weights"]
-            self.sgd.step()
+            self.sgd.step(now["learning_rate_weights"])
         if not dense or now["keep_rate"] < 1.0:
-            self.adam.param_groups[0]["lr"] = now["learning_rate_probabilities"]
-            self.adam.step()
+            self.adam.step(now["learning_rate_probabilities"])
             budget = now["keep_rate"] * self.binding.count
             self.shift = max(project_(self.probabilities, budget, self.shift), 1e-12)
         return loss, hits
@@ -214,7 +266,7 @@ class _Trainer:
         self, inputs: Tensor, targets: Tensor, temperature: float, dense: bool
     ) -> tuple[float, float]:
         """Gradients of the mean loss over the draws, left in ``.grad``; mean loss and hits."""
-        binding, mask = self.binding, self.mask
+        binding = self.binding
         for_weights, for_probabilities = self.weights.grad, self.probabilities.grad
         assert for_weights is not None
         assert for_probabilities is not None
@@ -222,36 +274,45 @@ class _Trainer:
         for_probabilities.zero_()
         for parameter in binding.others:
             parameter.grad = None
-        draws = 1 if dense else self.settings.draws
-        logit = None if dense else relaxation.logits(self.probabilities)
-        loss_sum = hits = 0.0
-        for _ in range(draws):
-            if logit is None:
-                mask.fill_(1.0)
-            else:
-                relaxation.draw(logit, temperature, out=mask)
-            torch.mul(self.weights, mask, out=binding.weights)
+        if dense:
+            binding.weights.copy_(self.weights)
+            loss, hits = self._pass(inputs, targets, 1)
+            for_weights.copy_(binding.gradient)
             binding.gradient.zero_()
-            outputs = binding.model(inputs)
+            return loss, hits
+        draws = self.settings.draws
+        loss_sum = hits_sum = 0.0
+        for _ in range(draws):
+            self.passes.draw(
+                self.probabilities, self.weights, temperature, self.mask, binding.weights
+            )
+            loss, hits = self._pass(inputs, targets, draws)
+            self.passes.gather(
+                binding.gradient, self.mask, self.weights, for_weights, for_probabilities
+            )
+            loss_sum += loss
+            hits_sum += hits
+        self.passes.close(for_probabilities, self.probabilities, temperature)
+        return loss_sum, hits_sum
+
+    def _pass(self, inputs: Tensor, targets: Tensor, draws: int) -> tuple[float, float]:
+        """Forward and backward under the mask in the network: loss and hits over ``draws``."""
+        half = self.settings.precision == "bfloat16"
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=half):
+            outputs = self.binding.model(inputs)
             loss = functional.cross_entropy(outputs, targets) / draws
-            loss.backward()
-            loss_sum += float(loss.detach())
-            hits += float((outputs.detach().argmax(1) == targets).sum()) / draws
-            for_weights.addcmul_(binding.gradient, mask)
-            if logit is not None:
-                through = relaxation.through_mask(binding.gradient.mul_(self.weights), mask)
-                for_probabilities.add_(through)
-        relaxation.through_probability(for_probabilities, self.probabilities, temperature)
-        return loss_sum, hits
+        loss.backward()
+        hits = (outputs.detach().argmax(1) == targets).sum()
+        return float(loss.detach()), float(hits) / draws
 
     def _clip(self) -> None:
         gradients = [self.probabilities.grad]
         if not self.frozen:
             gradients += [self.weights.grad, *(p.grad for p in self.binding.others)]
         present = [gradient for gradient in gradients if gradient is not None]
-        norm = torch.stack(torch._foreach_norm(present)).norm()
-        if float(norm) > self.settings.clip:
-            torch._foreach_mul_(present, self.settings.clip / float(norm))
+        norm = float(torch.stack(torch._foreach_norm(present)).norm())
+        if norm > self.settings.clip:
+            torch._foreach_mul_(present, self.settings.clip / norm)
 
     def _tensors(self) -> dict[str, Tensor]:
         network = self.binding.model.state_dict()
@@ -259,22 +320,21 @@ class _Trainer:
             "weights": self.weights,
             "probabilities": self.probabilities,
             **{f"network.{name}": tensor for name, tensor in network.items()},
-            **state.of_optimizer("adam", self.adam),
-            **state.of_optimizer("sgd", self.sgd),
+            **state.of_optimizers(self.sgd, self.adam),
             **state.of_generators(self.weights.device),
         }
 
-    def save(self, path: str | Path, inputs: Tensor, targets: Tensor) -> None:
+    def save(self, path: str | Path, identity: dict[str, Any]) -> None:
         written = {
             "epoch": self.epoch,
             "shift": self.shift,
+            "drawn": self.passes.drawn,
             "history": self.history,
-            "training": state.identity(self.settings, self.binding, inputs, targets),
+            "training": identity,
         }
         state.write(path, self._tensors(), written)
 
-    def load(self, path: str | Path, inputs: Tensor, targets: Tensor) -> None:
-        identity = state.identity(self.settings, self.binding, inputs, targets)
+    def load(self, path: str | Path, identity: dict[str, Any]) -> None:
         tensors, written = state.read(path, identity)
         self.weights.copy_(tensors["weights"])
         self.probabilities.copy_(tensors["probabilities"])
@@ -282,14 +342,14 @@ class _Trainer:
         self.binding.model.load_state_dict(
             {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
         )
-        state.into_optimizer("adam", self.adam, tensors)
-        state.into_optimizer("sgd", self.sgd, tensors)
+        state.into_optimizers(self.sgd, self.adam, tensors)
         state.into_generators(self.weights.device, tensors)
         self.epoch, self.shift, self.history = (
             written["epoch"],
             written["shift"],
             written["history"],
         )
+        self.passes.drawn = written["drawn"]
 
 
 def _batches(count: int, size: int) -> Iterator[Tensor]:
