@@ -3,9 +3,10 @@
 from job import job
 
 with job(snakemake) as log:
-    import time
+    from pathlib import Path
 
     from graphprune import activations, data, methods, networks, results
+    from graphprune.methods.series import run_series
 
     model, identity = networks.load(snakemake.input.checkpoint)
     inputs = targets = None
@@ -20,11 +21,12 @@ with job(snakemake) as log:
         options["seed"] = identity.seed
     if name == "curvature":
         options["threads"] = snakemake.threads
-    ratios = [float(ratio) for ratio in snakemake.params.compressions]
-    targeted = [{"sparsity": 1 - 1 / ratio} for ratio in ratios] or [{}]
-    for target, path in zip(targeted, snakemake.output, strict=True):
-        start = time.perf_counter()
-        result = methods.build(name, **options, **target).run(model, inputs, targets)
-        seconds = time.perf_counter() - start
-        results.save(path, result, name, seconds)
-        log.info("%s %s: %.2f s, %s", name, target, seconds, result.report)
+    sparsities = [1 - 1 / float(ratio) for ratio in snakemake.params.compressions]
+    # a job that is killed loses its outputs, so these stay until all of them are written
+    partial = [Path(path).with_suffix(".partial.safetensors") for path in snakemake.output]
+    series = run_series(name, options, sparsities, model, inputs, targets, partial)
+    for at, result, seconds in series:
+        results.save(snakemake.output[at], result, name, seconds)
+        log.info("%s %s: %.2f s, %s", name, snakemake.output[at], seconds, result.report)
+    for path in partial:
+        path.unlink(missing_ok=True)
