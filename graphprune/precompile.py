@@ -42,7 +42,9 @@ def probmask() -> None:
 
 
 def compaction() -> None:
-    from graphprune.compaction import compact
+    import numpy as np
+
+    from graphprune.compaction import compact, kernels
     from graphprune.masks import prunable
 
     model = models.build("lenet5", SHAPE, 10)
@@ -50,6 +52,9 @@ def compaction() -> None:
     sparse = compact(model, masks, layout="sparse")
     for batch in (1, 64):
         sparse(torch.rand(batch, *SHAPE))
+    numbers, places = np.zeros(8, np.float32), np.zeros(8, np.int64)
+    rows = np.array([0, 8])
+    kernels.shifted_sums_parallel(numbers, rows, places, numbers, numbers, numbers[None], 1)
 
 
 PARTS: dict[str, Callable[[], None]] = {

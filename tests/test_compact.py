@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import graphprune
-from graphprune.compaction import file_size, latencies, latency, layouts_of
+from graphprune.compaction import file_size, kernels, latencies, latency, layouts_of, sparse
 from graphprune.compaction.structure import blocks_of, channel_support
 from graphprune.errors import UserError
 from graphprune.methods.rgp import RGP
@@ -99,6 +99,25 @@ def test_any_shape_density_and_batch(inputs, outputs, batch, density):
         expected = masked(layer, masks)(x)
     for layout in ("block", "sparse"):
         torch.testing.assert_close(graphprune.compact(layer, masks, layout=layout)(x), expected)
+
+
+@pytest.mark.parametrize("kind", ["conv_stride", "linear_batch"])
+def test_several_threads_sum_the_same(kind, monkeypatch):
+    torch.manual_seed(2)
+    build, shape = LAYERS[kind]
+    layer, x = build(), torch.randn(shape)
+    masks = {"weight": mask_of("channels", tuple(layer.weight.shape))}
+    small = graphprune.compact(layer, masks, layout="sparse")
+    alone = small(x)
+    used = []
+    parallel = kernels.shifted_sums_parallel
+    monkeypatch.setattr(sparse, "PARALLEL_WORK", 0)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(
+        kernels, "shifted_sums_parallel", lambda *given: used.append(parallel(*given))
+    )
+    assert torch.equal(small(x), alone)
+    assert used == [None]
 
 
 class Network(nn.Module):

@@ -6,7 +6,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, prange
+from numba import get_num_threads, njit, prange, set_num_threads
+
+__all__ = [
+    "get_num_threads",
+    "pack_rows",
+    "row_products",
+    "set_num_threads",
+    "shifted_sums",
+    "shifted_sums_parallel",
+]
 
 Array = npt.NDArray[Any]
 # entries of a row are filled up to a multiple of this and summed together, so that eight
@@ -16,8 +25,7 @@ UNROLL = 8
 CHUNK = 512
 
 
-@njit(nogil=True, parallel=True, fastmath={"contract"}, cache=True)
-def shifted_sums(
+def _shifted_sums(
     x: Array, pointers: Array, offsets: Array, weights: Array, bias: Array, out: Array, length: int
 ) -> None:
     """out[o, l] = bias[o] + Σ_e weights[e] · x[offsets[e] + l] for l < length, e in row o.
@@ -51,13 +59,22 @@ def shifted_sums(
                 )
 
 
+# A parallel loop waits for its threads, milliseconds where other programs hold the cores, even if
+# it may use one thread only: work for one thread is done by the plain loop.
+shifted_sums = njit(nogil=True, fastmath={"contract"}, cache=True)(_shifted_sums)
+shifted_sums_parallel = njit(nogil=True, parallel=True, fastmath={"contract"}, cache=True)(
+    _shifted_sums
+)
+
+
 @njit(nogil=True, fastmath={"contract", "reassoc"}, cache=True)
 def row_products(
     x: Array, pointers: Array, columns: Array, weights: Array, bias: Array, out: Array
 ) -> None:
     """out[b, o] = bias[o] + Σ_e weights[e] · x[b, columns[e]], for few b.
 
-    x: ``(batch, inputs)``; columns: int64; out: ``(batch, rows)``, C order.
+    x: ``(batch, inputs)``; columns: unsigned, which saves the check for places counted from the
+    end; out: ``(batch, rows)``, C order.
     """
     for b in range(x.shape[0]):
         row = x[b]

@@ -13,9 +13,12 @@ from torch.nn import functional
 from graphprune.errors import UserError
 
 Ints = npt.NDArray[np.int64]
-Packed = tuple[Ints, Ints, npt.NDArray[Any]]
+Packed = tuple[Ints, npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
 # from this many examples on a linear layer is computed for all of them at once, transposed
 WIDE_BATCH = 8
+# multiplications from which on several threads are faster than one
+PARALLEL_WORK = 2**21
+ONE_TAP: Ints = np.zeros(1, dtype=np.int64)
 
 
 def _index_type(size: int) -> torch.dtype:
@@ -64,7 +67,9 @@ class _SparseLayer(nn.Module):
                 "layout='block'"
             )
 
-    def _rows(self, key: tuple[int, ...], channel_stride: int, taps: Ints) -> Packed:
+    def _rows(
+        self, key: tuple[int, ...], channel_stride: int, taps: Ints, index: type = np.int64
+    ) -> Packed:
         """Entries (offset into the flat input, weight) of every row; zeros in a kernel left out."""
         if key not in self._packed:
             from graphprune.compaction.kernels import pack_rows
@@ -79,23 +84,25 @@ class _SparseLayer(nn.Module):
             counts = np.bincount(
                 np.broadcast_to(row[:, None], kept.shape)[kept], minlength=self.outputs
             )
-            self._packed = {key: pack_rows(counts, offsets[kept], values[kept])}
+            pointers, packed, weights = pack_rows(counts, offsets[kept], values[kept])
+            self._packed = {key: (pointers, packed.astype(index), weights, self.constant.numpy())}
         return self._packed[key]
 
     def _sums(self, x: Tensor, packed: Packed, columns: int, length: int) -> Tensor:
         """``(outputs, columns)``, of which the first ``length`` of every row are computed."""
-        from numba import get_num_threads, set_num_threads
+        from graphprune.compaction import kernels
 
-        from graphprune.compaction.kernels import shifted_sums
-
-        threads = get_num_threads()
-        set_num_threads(min(torch.get_num_threads(), threads))
         out = torch.empty(self.outputs, columns, dtype=x.dtype)
-        bias = self.constant.numpy()
+        threads, flat = torch.get_num_threads(), x.reshape(-1).numpy()
+        if threads == 1 or len(packed[1]) * length < PARALLEL_WORK:
+            kernels.shifted_sums(flat, *packed, out.numpy(), length)
+            return out
+        before = kernels.get_num_threads()
+        kernels.set_num_threads(min(threads, before))
         try:
-            shifted_sums(x.reshape(-1).numpy(), *packed, bias, out.numpy(), length)
+            kernels.shifted_sums_parallel(flat, *packed, out.numpy(), length)
         finally:
-            set_num_threads(threads)
+            kernels.set_num_threads(before)
         return out
 
     def extra_repr(self) -> str:
@@ -109,16 +116,15 @@ class SparseLinear(_SparseLayer):
         self._check(x)
         flat = x.reshape(-1, self.inputs)
         batch = len(flat)
-        taps = np.zeros(1, dtype=np.int64)
         if batch >= WIDE_BATCH:
-            packed = self._rows((batch,), batch, taps)
+            packed = self._rows((batch,), batch, ONE_TAP)
             out = self._sums(flat.t().contiguous(), packed, batch, batch).t()
         else:
             from graphprune.compaction.kernels import row_products
 
             out = torch.empty(batch, self.outputs, dtype=x.dtype)
-            packed = self._rows((1,), 1, taps)
-            row_products(flat.contiguous().numpy(), *packed, self.constant.numpy(), out.numpy())
+            packed = self._rows((1,), 1, ONE_TAP, np.uint32)
+            row_products(flat.contiguous().numpy(), *packed, out.numpy())
         return out.reshape(*x.shape[:-1], self.outputs)
 
 
