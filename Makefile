@@ -3,6 +3,7 @@ CONFIG ?= config.yaml
 CORES ?= all
 PORT ?= 5000
 WORKERS ?= 2
+PROFILE ?= default
 
 PYTHON := .venv/bin/python
 SNAKEMAKE := .venv/bin/snakemake
@@ -13,10 +14,10 @@ WORKFLOW := $(SNAKEMAKE) --workflow-profile workflow/profiles/default \
 	$(if $(filter-out config.yaml,$(CONFIG)),--configfile $(CONFIG))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint ui clean distclean
+.PHONY: help setup demo recover test test-cluster lint ui clean distclean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with everything in it, graph-tool included
 
@@ -32,8 +33,17 @@ demo: $(READY) ## run the whole workflow and its report (CONFIG=workflow/presets
 		'report' '$(RESULTS)/report.html' \
 		'MLflow store' "$${MLFLOW_TRACKING_URI:-$(RESULTS)/mlflow.db} (look at it with: make ui)"
 
+recover: $(READY) ## after Snakemake was killed: cancel what it left, unlock, finish (PROFILE=slurm)
+	$(PYTHON) workflow/recover.py --workflow-profile workflow/profiles/$(PROFILE) \
+		$(if $(filter default,$(PROFILE)),--cores $(CORES)) \
+		$(if $(filter-out config.yaml,$(CONFIG)),--configfile $(CONFIG))
+
 test: $(READY) ## run the tests (WORKERS=2 processes)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
+
+test-cluster: $(READY) ## run the workflow on a real, throw-away Slurm of two nodes, and break it (root)
+	@tests/cluster/slurm.sh install
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest tests/cluster
 
 lint: $(READY) ## check format, style and types of the code and the workflow
 	.venv/bin/ruff check

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,30 +16,86 @@ from typing import Any
 # the package beside this workflow, installed or not
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+# everything that starts threads of its own; read when the packages are imported
+THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+# what the libraries say, which do not all raise an OSError, when a disk takes no more
+DISK_ERRORS = {
+    errno.ENOSPC: ("No space left on device", "database or disk is full"),
+    errno.EDQUOT: ("Disk quota exceeded",),
+    errno.EROFS: ("Read-only file system", "attempt to write a readonly database"),
+}
+
 
 @contextmanager
 def job(snakemake: Any) -> Iterator[logging.Logger]:
     """Run a stage: log to the rule's log file, keep to its threads, end on a UserError in one line.
 
-    Heavy packages are to be imported inside the block: the thread limits are read at import.
+    Every attempt adds a first and a last line to the log that say where and when it ran. Heavy
+    packages are to be imported inside the block: the thread limits are read at import.
     """
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    for variable in THREADS:
         os.environ[variable] = str(snakemake.threads)
-    os.environ["NUMBA_NUM_THREADS"] = str(snakemake.threads)
     from graphprune.errors import UserError
 
-    handlers = [logging.FileHandler(snakemake.log[0], mode="w")]
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers
-    )
-    log = logging.getLogger("graphprune")
+    start = time.perf_counter()
+    log = _log_to(snakemake.log[0])
+    log.info("started on %s", _place())
     try:
         yield log
     except UserError as error:
         log.error("%s", error)
-        unit = " ".join(snakemake.wildcards)
-        print(f"{snakemake.rule} {unit}: {error}", file=sys.stderr)
-        sys.exit(1)
-    except Exception:
+        _end(snakemake, str(error))
+    except Exception as error:
+        if reason := _disk_error(error):
+            folder = Path(snakemake.output[0]).parent
+            message = f"{folder}: {reason}; make room or make it writable, then run again"
+            log.error("%s", message)
+            _end(snakemake, message)
         log.exception("%s failed", snakemake.rule)
         raise
+    log.info("finished after %.1f s", time.perf_counter() - start)
+
+
+def _log_to(path: str) -> logging.Logger:
+    # a full disk is told of once, by the job, and not by every line that could not be logged
+    logging.raiseExceptions = False
+    handlers: list[logging.Handler]
+    try:
+        handlers = [logging.FileHandler(path)]
+    except OSError:
+        handlers = [logging.StreamHandler()]
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s [%(process)d] %(levelname)s %(message)s",
+        handlers=handlers,
+    )
+    return logging.getLogger("graphprune")
+
+
+def _place() -> str:
+    scheduled = os.environ.get("SLURM_JOB_ID")
+    return f"{socket.gethostname()}, Slurm job {scheduled}" if scheduled else socket.gethostname()
+
+
+def _disk_error(error: BaseException | None) -> str:
+    """Why the disk took no more, if that is what ``error`` comes from; else nothing."""
+    while error is not None:
+        for number, texts in DISK_ERRORS.items():
+            if getattr(error, "errno", None) == number or any(t in str(error) for t in texts):
+                return os.strerror(number)
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def _end(snakemake: Any, message: str) -> None:
+    unit = " ".join(snakemake.wildcards)
+    print(f"{snakemake.rule} {unit}: {message}", file=sys.stderr)
+    sys.exit(1)

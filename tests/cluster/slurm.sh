@@ -1,0 +1,165 @@
+#!/usr/bin/env bash
+# A throw-away Slurm of two nodes on this machine, for the tests in this folder.
+#   slurm.sh install       get Slurm and munge from the distribution if they are missing
+#   slurm.sh start DIR     DIR (short, new): configuration, state, logs; prints DIR/slurm.conf
+#   slurm.sh crash NODE    kill everything on node n1 or n2 at once, as a power cut would
+#   slurm.sh boot DIR NODE start a crashed node again
+#   slurm.sh stop DIR      end all of it; leaves nothing running and nothing but DIR's files
+# Needs root: every node is a network namespace of its own, so that it can be crashed. It has its own
+# ports, configuration and munge, so that it touches no Slurm that may be on this machine.
+set -euo pipefail
+
+readonly NODES=(n1 n2) CPUS=4 MEMORY=8000
+readonly SPACE=graphprune BRIDGE=br-graphprune NET=10.83.41
+readonly PACKAGES=(slurmctld slurmd slurm-client munge iproute2)
+
+die() {
+    printf 'slurm.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+has_slurm() {
+    local program
+    for program in slurmctld slurmd munged sbatch squeue scancel ip nsenter; do
+        command -v "$program" >/dev/null || return 1
+    done
+}
+
+install() {
+    [[ $(id -u) -eq 0 ]] || die "the cluster tests need root, for network namespaces"
+    has_slurm && return
+    command -v apt-get >/dev/null || die "Slurm is missing and there is no apt-get; install: ${PACKAGES[*]}"
+    local get=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+    local args=(install -y --no-install-recommends "${PACKAGES[@]}")
+    "${get[@]}" "${args[@]}" >/dev/null 2>&1 ||
+        { "${get[@]}" update && "${get[@]}" "${args[@]}"; } >/dev/null 2>&1 ||
+        die "apt-get could not install ${PACKAGES[*]}"
+    has_slurm || die "installed ${PACKAGES[*]}, but a program is still missing"
+}
+
+configuration() {
+    local dir=$1 at
+    cat <<CONF
+ClusterName=graphprune
+SlurmctldHost=$(hostname -s)($NET.1)
+SlurmctldPort=16817
+SlurmUser=root
+AuthType=auth/munge
+AuthInfo=socket=$dir/munge/socket
+CredType=cred/munge
+MpiDefault=none
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+# what a job holds is summed up every second; more than it asked for ends it
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=1
+JobAcctGatherParams=OverMemoryKill
+AccountingStorageType=accounting_storage/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU_Memory
+SchedulerParameters=sched_min_interval=0,bf_interval=2
+SlurmdParameters=config_overrides
+ReturnToService=2
+SlurmdTimeout=10
+KillWait=2
+MinJobAge=3600
+MailProg=/bin/true
+StateSaveLocation=$dir/state
+SlurmdSpoolDir=$dir/spool-%n
+SlurmctldPidFile=$dir/pid/slurmctld
+SlurmdPidFile=$dir/pid/slurmd-%n
+SlurmctldLogFile=$dir/log/slurmctld
+SlurmdLogFile=$dir/log/slurmd-%n
+PartitionName=main Nodes=ALL Default=YES MaxTime=120 State=UP
+CONF
+    for at in "${!NODES[@]}"; do
+        echo "NodeName=${NODES[at]} NodeHostname=$(hostname -s) NodeAddr=$NET.$((11 + at))" \
+            "Port=$((17101 + at)) CPUs=$CPUS RealMemory=$MEMORY"
+    done
+}
+
+start_munge() {
+    local dir=$1/munge
+    mkdir -m 755 "$dir"
+    (umask 077 && head -c 1024 /dev/urandom >"$dir/key")
+    # --force: it would rather not have its socket below /tmp
+    munged --force --key-file="$dir/key" --socket="$dir/socket" --pid-file="$1/pid/munged" \
+        --log-file="$1/log/munged" --seed-file="$dir/seed" 2>>"$1/log/munged"
+}
+
+start_node() {
+    local dir=$1 node=$2
+    mkdir -p "$dir/spool-$node"
+    # not "ip netns exec": it would hide the control groups, and slurmd ends without them
+    nsenter --net="/run/netns/$SPACE-$node" slurmd -f "$dir/slurm.conf" -N "$node"
+}
+
+idle_nodes() { sinfo --noheader -N --format=%t 2>/dev/null | grep -cx idle || true; }
+
+await_nodes() {
+    for _ in $(seq 150); do
+        [[ $(idle_nodes) -eq $1 ]] && return
+        sleep 0.2
+    done
+    tail -n 20 "$2"/log/* >&2
+    die "not every node came up within 30 s"
+}
+
+start() {
+    local dir=$1 at node
+    export SLURM_CONF=$dir/slurm.conf
+    stop "$dir"
+    mkdir -p "$dir"/{state,log,pid}
+    configuration "$dir" >"$SLURM_CONF"
+    ip link add "$BRIDGE" type bridge
+    ip addr add "$NET.1/24" dev "$BRIDGE"
+    ip link set "$BRIDGE" up
+    start_munge "$dir"
+    slurmctld -f "$SLURM_CONF"
+    for at in "${!NODES[@]}"; do
+        node=${NODES[at]}
+        ip netns add "$SPACE-$node"
+        ip link add "ve-$node" type veth peer name eth0 netns "$SPACE-$node"
+        ip link set "ve-$node" master "$BRIDGE" up
+        ip -n "$SPACE-$node" addr add "$NET.$((11 + at))/24" dev eth0
+        ip -n "$SPACE-$node" link set eth0 up
+        ip -n "$SPACE-$node" link set lo up
+        start_node "$dir" "$node"
+    done
+    await_nodes "${#NODES[@]}" "$dir"
+    echo "$SLURM_CONF"
+}
+
+crash() { ip netns pids "$SPACE-$1" | xargs -r kill -9; }
+
+# what the pid files name, and nothing else; then the namespaces with what is left in them
+stop() {
+    local dir=$1 file pid node
+    for file in "$dir"/pid/slurmctld "$dir"/pid/slurmd-* "$dir"/pid/munged; do
+        [[ -e $file ]] || continue
+        pid=$(<"$file")
+        case $(cat "/proc/$pid/comm" 2>/dev/null) in
+        slurm* | munged)
+            kill "$pid"
+            timeout 10 tail --pid="$pid" -f /dev/null || kill -9 "$pid"
+            ;;
+        esac
+        rm -f "$file"
+    done
+    for node in "${NODES[@]}"; do
+        [[ -e /run/netns/$SPACE-$node ]] || continue
+        crash "$node"
+        ip link del "ve-$node" 2>/dev/null || true
+        ip netns del "$SPACE-$node"
+    done
+    ip link del "$BRIDGE" 2>/dev/null || true
+}
+
+case ${1:-} in
+install) install ;;
+start) start "$2" ;;
+crash) crash "$2" ;;
+boot) SLURM_CONF=$2/slurm.conf start_node "$2" "$3" ;;
+stop) stop "$2" ;;
+*) die "usage: slurm.sh install | start DIR | crash NODE | boot DIR NODE | stop DIR" ;;
+esac

@@ -1,0 +1,93 @@
+"""What a run tells its user: how far it is, and of a failed job enough to go on."""
+
+from graphprune import failures
+from graphprune.progress import Progress, duration
+
+RUN = "results/digits/mlp/seed0/finetune/magnitude"
+UNITS = [f"{RUN}/x{ratio}/metrics.json" for ratio in (2, 4, 8)]
+
+
+def counts(progress):
+    return progress.line(1, 2, 1.0).partition(";")[0]
+
+
+def test_a_unit_is_running_from_its_scores_to_its_metrics():
+    progress = Progress(UNITS, present=UNITS[2:])
+    assert counts(progress) == "units: 1 done, 0 running, 2 left"
+    progress.started("score", [f"{RUN}/scores.safetensors"])
+    assert counts(progress) == "units: 1 done, 2 running, 0 left"
+    progress.finished("score")
+    progress.started("evaluate", UNITS[:1])
+    progress.finished("evaluate")
+    assert counts(progress) == "units: 2 done, 1 running, 0 left"
+
+
+def test_a_failed_unit_is_left_again():
+    progress = Progress(UNITS)
+    progress.started(1, [f"{RUN}/x4/mask.safetensors"])
+    progress.failed(1)
+    assert counts(progress) == "units: 0 done, 0 running, 3 left"
+
+
+def test_jobs_of_no_unit_do_not_count():
+    progress = Progress(UNITS)
+    progress.started(1, ["results/digits/mlp/seed0/dense/checkpoint.safetensors"])
+    progress.finished(1)
+    progress.finished("never started")
+    assert counts(progress) == "units: 0 done, 0 running, 3 left"
+
+
+def test_the_estimate_is_that_of_like_steps():
+    progress = Progress(UNITS)
+    assert "to go" not in progress.line(0, 10, 5.0)
+    assert progress.line(2, 10, 30.0).endswith("2 of 10 steps, about 2 min to go")
+    assert "to go" not in progress.line(10, 10, 5.0)
+    assert [duration(s) for s in (0, 59, 60, 5399, 5400)] == [
+        "0 s",
+        "59 s",
+        "1 min",
+        "90 min",
+        "1.5 h",
+    ]
+
+
+def log_of(path, *attempts):
+    lines = [f"12:00 [7] INFO started on n1\n{lines}" for lines in attempts]
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+def test_the_tail_is_that_of_the_last_attempt(tmp_path):
+    log = log_of(tmp_path / "log", "old", "one\ntwo\nthree")
+    assert failures.tail(log, 2) == ["two", "three"]
+    assert failures.tail(log) == ["12:00 [7] INFO started on n1", "one", "two", "three"]
+    assert failures.tail(tmp_path / "none") == []
+
+
+def test_a_job_has_finished_if_its_last_attempt_has(tmp_path):
+    end = "12:01 [7] INFO finished after 3.0 s"
+    assert failures.has_finished([log_of(tmp_path / "a", "ERROR", end)])
+    assert not failures.has_finished([log_of(tmp_path / "b", end, "ERROR")])
+    assert not failures.has_finished([str(tmp_path / "none")])
+    assert not failures.has_finished([])
+
+
+def test_a_failure_names_the_unit_the_log_and_a_command_that_makes_its_file(tmp_path):
+    log = log_of(tmp_path / "log", "12:01 [7] ERROR loss is nan")
+    outputs = [f"{RUN}/x2/mask.safetensors", f"{RUN}/x2/pruned.safetensors"]
+    command = failures.rerun(
+        ["/venv/bin/snakemake", "--configfile", "my file.yaml", "--", "everything"], outputs[0]
+    )
+    text = failures.describe("prune", outputs, [log], command)
+    assert text.splitlines() == [
+        f"FAILED prune: {RUN}/x2",
+        f"  the end of {log}:",
+        "    12:00 [7] INFO started on n1",
+        "    12:01 [7] ERROR loss is nan",
+        f"  to run it alone: snakemake --configfile 'my file.yaml' -- {outputs[0]}",
+    ]
+    assert "it never started" in failures.describe("prune", outputs, ["none"], command)
+
+
+def test_python_m_snakemake_is_rerun_as_snakemake():
+    assert failures.rerun(["/lib/snakemake/__main__.py", "-n"], "a") == "snakemake -n -- a"
