@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from graphprune.compaction.structure import Blocks
 
 Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
+# from this many examples on a linear layer is computed transposed, examples last
+WIDE_BATCH = 8
 
 
 class _Placement(nn.Module):
@@ -91,11 +93,20 @@ class BlockLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         groups, height, width = self.weight.shape
-        flat = x.reshape(-1, self.in_features).t()
-        read = flat.index_select(0, self.inputs) if self.gather else flat
-        values = torch.baddbmm(self.bias, self.weight, read.reshape(groups, width, -1))
-        placed = self.placement(values.reshape(groups * height, -1), 0)
-        result: Tensor = placed.t().reshape(*x.shape[:-1], self.out_features)
+        flat = x.reshape(-1, self.in_features)
+        batch = len(flat)
+        if batch < WIDE_BATCH:
+            read = flat.index_select(1, self.inputs) if self.gather else flat
+            blocks = read.view(batch, groups, width).transpose(0, 1)
+            values = torch.baddbmm(self.bias.mT, blocks, self.weight.mT)
+            placed = self.placement(values.transpose(0, 1).reshape(batch, groups * height), 1)
+        else:
+            # gathering rows of a contiguous tensor copies whole rows
+            flat = flat.t().contiguous()
+            read = flat.index_select(0, self.inputs) if self.gather else flat
+            values = torch.baddbmm(self.bias, self.weight, read.view(groups, width, batch))
+            placed = self.placement(values.view(groups * height, batch), 0).t()
+        result: Tensor = placed.reshape(*x.shape[:-1], self.out_features)
         return result
 
     def extra_repr(self) -> str:

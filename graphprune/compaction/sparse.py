@@ -10,12 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from graphprune.compaction.blocks import WIDE_BATCH
 from graphprune.errors import UserError
 
 Ints = npt.NDArray[np.int64]
 Packed = tuple[Ints, npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
-# from this many examples on a linear layer is computed for all of them at once, transposed
-WIDE_BATCH = 8
 # multiplications from which on several threads are faster than one
 PARALLEL_WORK = 2**21
 ONE_TAP: Ints = np.zeros(1, dtype=np.int64)
