@@ -131,6 +131,33 @@ def apply(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
         parameters[name].masked_fill_(~mask.to(parameters[name].device), 0.0)
 
 
+@torch.no_grad()
+def rescale(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
+    """Scale the weights so that every unit's kept ones have the norm that all of its had, in place.
+
+    w_i ← w_i · ‖w_i‖ / ‖w_i ⊙ m_i‖ for each output unit (row, filter) i; one that keeps nothing
+    stays as it is. For the weights of an untrained network: initial scales suit a unit's full
+    fan-in, and with a sixteenth of it signals fade from layer to layer until nothing is learnt.
+
+    Source: Evci et al., Gradient Flow in Sparse Neural Networks, AAAI 2022, arXiv 2010.03533, who
+    scale by the number of a unit's kept weights; their norm says the same in the mean, and also
+    holds where large weights were kept.
+
+    Raises UserError if a mask names no parameter, or differs in shape or dtype.
+
+    >>> rescale(model, masks)
+    >>> apply(model, masks)
+    """
+    check(model, masks)
+    parameters = dict(model.named_parameters())
+    for name, mask in masks.items():
+        weight = parameters[name]
+        whole = weight.flatten(1).norm(dim=1)
+        kept = (weight * mask.to(weight.device)).flatten(1).norm(dim=1)
+        factor = torch.where(kept > 0, whole / kept, torch.ones_like(whole))
+        weight.mul_(factor.reshape(-1, *[1] * (weight.ndim - 1)))
+
+
 def sparsity_of(masks: Mapping[str, Tensor]) -> float:
     """Share of the masked weights that is removed: zeros / size over all masks together."""
     total = sum(mask.numel() for mask in masks.values())

@@ -6,7 +6,7 @@ from torch import nn
 
 import graphprune
 from graphprune.errors import UserError
-from graphprune.masks import prunable, sparsity_of
+from graphprune.masks import prunable, rescale, sparsity_of
 
 SCORES = st.lists(
     st.lists(st.integers(-3, 3), min_size=1, max_size=12), min_size=1, max_size=4
@@ -43,6 +43,30 @@ def test_ties_go_by_position_across_tensors():
     masks = graphprune.prune(scores, 0.5)
     assert masks["a"].tolist() == [[True, True], [True, False]]
     assert masks["b"].tolist() == [False, False]
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10_000), st.sampled_from([0.3, 0.7, 0.97]))
+def test_rescaling_keeps_the_norm_of_every_unit_that_keeps_a_weight(seed, sparsity):
+    torch.manual_seed(seed)
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(4, 6, 3, groups=2), torch.nn.Flatten(), torch.nn.Linear(6, 3)
+    ).double()
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    masks = graphprune.prune(graphprune.score(model, "random", seed=seed), sparsity)
+    rescale(model, masks)
+    graphprune.apply(model, masks)
+    for name, p in model.named_parameters():
+        if name not in masks:
+            assert torch.equal(p, before[name])
+            continue
+        for unit, old, mask in zip(p, before[name], masks[name], strict=True):
+            assert (unit[~mask] == 0).all()
+            if mask.any():
+                # by hand: sums of squares agree, and every kept weight by the same factor
+                assert float((unit**2).sum()) == pytest.approx(float((old**2).sum()), rel=1e-12)
+                ratios = unit[mask] / old[mask]
+                assert float(ratios.max() - ratios.min()) < 1e-9 * float(ratios.max())
 
 
 def test_infinite_scores_rank_and_nan_is_refused():

@@ -22,6 +22,8 @@ for suffix, ratios in batches().items():
             runtime=minutes("prune"),
         params:
             scope=scope_of,
+            rescale=lambda wildcards: wildcards.regime == "scratch"
+            and config["scratch"]["rescale"],
             compressions=ratios,
         script:
             "../scripts/prune.py"

@@ -16,6 +16,8 @@ with job(snakemake) as log:
         if scored.result.weights:
             model.load_state_dict(scored.result.weights)
         mask = results.masks_of(scored, 1 - 1 / ratio, snakemake.params.scope)
+        if snakemake.params.rescale and not scored.result.weights:
+            masks.rescale(model, mask)
         masks.apply(model, mask)
         checkpoints.save(mask_path, mask, "mask")
         networks.save(pruned_path, model.state_dict(), identity)
