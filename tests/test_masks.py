@@ -60,7 +60,7 @@ def test_rescaling_keeps_the_norm_of_every_unit_that_keeps_a_weight(seed, sparsi
         if name not in masks:
             assert torch.equal(p, before[name])
             continue
-        for unit, old, mask in zip(p, before[name], masks[name], strict=True):
+        for unit, old, mask in zip(p.detach(), before[name], masks[name], strict=True):
             assert (unit[~mask] == 0).all()
             if mask.any():
                 # by hand: sums of squares agree, and every kept weight by the same factor
