@@ -51,7 +51,7 @@ def keep_probabilities(reports: pd.DataFrame, title: str = "") -> Figure:
     floor = 10.0 ** math.floor(math.log10(0.5 * shares[shares > 0].min()))
     for ax, (ratio, row) in zip(grid.flat, means.iterrows(), strict=False):
         _panel(ax, row[bins].to_numpy(dtype=np.float64), floor)
-        ax.set_title(f"{ratio:g}×\nmean entropy {row['entropy_mean']:.2g} bit", loc="left")
+        ax.set_title(f"{ratio:g}×\nentropy {row['entropy_mean']:.2g} bit", loc="left")
     for ax in list(grid.flat)[len(means) :]:
         ax.set_axis_off()
     for ax in list(grid.flat)[max(0, len(means) - columns) : len(means)]:
