@@ -13,10 +13,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
 from graphprune import tracking
 from graphprune.errors import UserError
-from graphprune.tracking import Store, UnitRecord, create_store, source_state
+from graphprune.tracking import Patience, Store, UnitRecord, create_store, source_state
+from graphprune.tracking.runs import GROUP_TAG, UNDEFINED_TAG, UNIT_TAG
 
 GROUP = "digits/mlp/0"
 
@@ -84,7 +86,7 @@ def child(folder: Path, ratio: int = 2, group: str = GROUP, **changes) -> UnitRe
 
 def active(store: Store) -> dict[str, object]:
     runs = store.client.search_runs([store.experiment_id])
-    by_unit = {run.data.tags[tracking.UNIT_TAG]: run for run in runs}
+    by_unit = {run.data.tags[UNIT_TAG]: run for run in runs}
     assert len(by_unit) == len(runs)
     return by_unit
 
@@ -226,7 +228,7 @@ def test_an_interrupted_record_is_completed(
 def test_copies_of_a_run_are_removed(store: Store, tmp_path: Path) -> None:
     first = store.record(dense(tmp_path), [child(tmp_path)])
     run = store.client.get_run(first[GROUP])
-    marks = (tracking.UNIT_TAG, tracking.GROUP_TAG)
+    marks = (UNIT_TAG, GROUP_TAG)
     tags = {key: run.data.tags[key] for key in marks}
     store.client.create_run(store.experiment_id, run.info.start_time + 1, tags)
     assert store.record(dense(tmp_path), [child(tmp_path)]) == first
@@ -242,7 +244,7 @@ def test_undefined_metrics_are_left_out_and_named(store: Store, tmp_path: Path) 
     runs = store.record(record)
     run = store.client.get_run(runs[GROUP])
     assert run.data.metrics == {"d": 0.5, "loss": 0.5}
-    assert run.data.tags[tracking.UNDEFINED_TAG] == "a b c loss"
+    assert run.data.tags[UNDEFINED_TAG] == "a b c loss"
     assert store.record(record) == runs
 
 
@@ -333,7 +335,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_tracking import child, dense
-from graphprune.tracking import Store, create_store
+from graphprune.tracking import Patience, Store, create_store
 folder = Path(sys.argv[1])
 store = create_store(folder, "demo")
 for group in sys.argv[2:]:
@@ -344,7 +346,7 @@ for group in sys.argv[2:]:
 def test_concurrent_writers_lose_and_double_nothing(tmp_path: Path) -> None:
     """Two processes create one new store and write one group of their own and one in common."""
     program = WRITER.format(tests=str(Path(__file__).parent))
-    root = Path(tracking.__file__).parents[1]
+    root = Path(tracking.__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     writers = [
         subprocess.Popen(
@@ -365,9 +367,8 @@ def test_concurrent_writers_lose_and_double_nothing(tmp_path: Path) -> None:
         assert len(history(store, runs[group].info.run_id, "loss")) == 3
 
 
-def test_a_busy_database_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_database_is_waited_for() -> None:
     calls: list[int] = []
-    monkeypatch.setattr(tracking.time, "sleep", lambda _: None)
 
     def busy_twice(value: int) -> int:
         calls.append(value)
@@ -375,15 +376,15 @@ def test_a_busy_database_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
             raise MlflowException("(sqlite3.OperationalError) database is locked")
         return value
 
-    assert tracking._patiently(busy_twice, 5) == 5
+    assert Patience(60).call(busy_twice, 5) == 5
     assert calls == [5, 5, 5]
 
     def broken() -> None:
         calls.append(0)
-        raise MlflowException("no such table")
+        raise MlflowException("(sqlite3.OperationalError) no such table", TEMPORARILY_UNAVAILABLE)
 
     with pytest.raises(MlflowException, match="no such table"):
-        tracking._patiently(broken)
+        Patience(60).call(broken)
     assert calls.count(0) == 1
 
 

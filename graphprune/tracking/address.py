@@ -1,0 +1,40 @@
+"""Where the record lies, and how that is said without a password."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_SECRET = re.compile(r"(?<=://)[^\s/@]*:[^\s]*@|([?&]password=)[^&\s]*", re.IGNORECASE)
+
+
+def tracking_uri(results: str | Path) -> str:
+    """``MLFLOW_TRACKING_URI`` if set, else the SQLite store inside ``results``."""
+    database = Path(results).resolve() / "mlflow.db"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database}"
+
+
+def redacted(text: str) -> str:
+    """``text`` with user name and password of every URI in it replaced by ``***``.
+
+    >>> redacted("no answer from https://anna:secret@mlflow.example.org:5000")
+    'no answer from https://***@mlflow.example.org:5000'
+    """
+    return _SECRET.sub(lambda found: f"{found[1]}***" if found[1] else "***@", text)
+
+
+def is_server(uri: str) -> bool:
+    """Whether ``uri`` is that of an MLflow server, which decides itself where artifacts go."""
+    return uri.startswith(("http://", "https://"))
+
+
+def connect(uri: str) -> MlflowClient:
+    """MLflow's client for ``uri``; imports MLflow, which takes a second or two."""
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)

@@ -1,0 +1,282 @@
+"""An experiment in MLflow that units are recorded in."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from graphprune.errors import UserError
+from graphprune.tracking.address import connect, is_server, redacted, tracking_uri
+from graphprune.tracking.calls import Patience, locked
+from graphprune.tracking.files import Artifact, artifacts, staged, targets
+from graphprune.tracking.runs import (
+    ARTIFACTS_TAG,
+    CURVES_TAG,
+    GROUP_TAG,
+    LIVE_TAG,
+    UNDEFINED_TAG,
+    UNIT_TAG,
+    batches,
+    extends,
+    new_datasets,
+    new_points,
+)
+from graphprune.tracking.unit import UnitRecord, digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LINEAGE = "lineage.json"
+
+
+def create_store(
+    results: str | Path, experiment: str, uri: str | None = None, patience: Patience | None = None
+) -> Store:
+    """Create store and experiment where they are missing; what exists is left as it is.
+
+    To be called once, before any job records: MLflow's schema migrations do not bear several
+    processes opening a new database (here they queue at a lock in ``results``).
+
+    >>> create_store("results", "demo").record(UnitRecord("digits/mlp/0"), [])  # doctest: +SKIP
+    {'digits/mlp/0': '0d2c...'}
+    """
+    results = Path(results).resolve()
+    uri = uri or tracking_uri(results)
+    patience = patience or Patience()
+    import mlflow  # noqa: F401  seconds long: not while others wait at the lock
+
+    with locked(results, f"store {uri}"):
+        client = connect(uri)
+        if patience.call(client.get_experiment_by_name, experiment) is None:
+            location = None if is_server(uri) else (results / "mlartifacts").as_uri()
+            patience.call(_create_experiment, client, experiment, location)
+    return Store(results, experiment, uri, patience)
+
+
+def _create_experiment(client: MlflowClient, name: str, location: str | None) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_experiment(name, artifact_location=location)
+    except MlflowException as error:
+        # by another host, or by an attempt whose answer was lost
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+class Store:
+    """An experiment in a store that exists (see :func:`create_store`).
+
+    results: folder of the outputs; holds the default store and the locks between processes.
+    experiment: the experiment's name. uri: the tracking URI, by default :func:`tracking_uri`.
+    patience: how long to wait for a server that does not answer.
+    Raises UserError where the store or the experiment is missing or was deleted.
+    """
+
+    def __init__(
+        self,
+        results: str | Path,
+        experiment: str,
+        uri: str | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self.results = Path(results).resolve()
+        self.uri = uri or tracking_uri(self.results)
+        self.patience = patience or Patience()
+        database = Path(self.uri.removeprefix("sqlite:///"))
+        if self.uri.startswith("sqlite:///") and not database.is_file():
+            raise UserError(f"no MLflow store at {database}; create it first (create_store)")
+        self.client = connect(self.uri)
+        found = self._call(self.client.get_experiment_by_name, experiment)
+        where = f"in the MLflow store {redacted(self.uri)}"
+        if found is None:
+            raise UserError(
+                f"experiment {experiment!r} is not {where}; create it first (create_store)"
+            )
+        if found.lifecycle_stage != "active":
+            raise UserError(
+                f"experiment {experiment!r} was deleted {where}; restore it there or choose "
+                "another name"
+            )
+        self.experiment_id: str = found.experiment_id
+
+    def record(self, parent: UnitRecord, children: Iterable[UnitRecord] = ()) -> dict[str, str]:
+        """Write the runs of ``parent`` and its ``children``; returns the run id of each unit.
+
+        Units recorded earlier that are not among ``children`` keep their runs. A file that
+        ``artifacts`` or ``shared`` names and that does not exist raises UserError before
+        anything is written.
+        """
+        children = list(children)
+        units = [parent.unit, *(child.unit for child in children)]
+        if len(set(units)) < len(units):
+            twice = next(unit for unit in units if units.count(unit) > 1)
+            raise UserError(f"unit {twice!r} occurs twice in one record; allowed: once")
+        shared = artifacts(parent.unit, [parent.artifacts, *(child.shared for child in children)])
+        own = {child.unit: artifacts(child.unit, [child.artifacts]) for child in children}
+        with self.group_lock(parent.unit):
+            known = self.known(f"tags.`{GROUP_TAG}` = '{parent.unit}'")
+            root = self._write(parent, shared, [], known.pop(parent.unit, None), {}, parent.unit)
+            tags = {"mlflow.parentRunId": root}
+            runs = {parent.unit: root}
+            for child in children:
+                chain = dict(targets([parent.artifacts, child.shared]))
+                inherited = [shared[target].located(root) for target in chain]
+                runs[child.unit] = self._write(
+                    child, own[child.unit], inherited, known.pop(child.unit, None), tags,
+                    parent.unit,
+                )  # fmt: skip
+            self._adopt(known.values(), root)
+        return runs
+
+    def attach(self, unit: str, paths: Iterable[str | Path], folder: str) -> str:
+        """Add files (a comparison figure, the report) to the run of ``unit`` under ``folder``.
+
+        Returns the run's id. Raises UserError where the unit has no run.
+        """
+        runs = self.known(f"tags.`{UNIT_TAG}` = '{unit}'")
+        if unit not in runs:
+            raise UserError(
+                f"unit {unit!r} has no run in the MLflow store {redacted(self.uri)}; record it"
+            )
+        run_id = str(runs[unit].info.run_id)
+        files = artifacts(unit, [{folder: [Path(path) for path in paths]}])
+        self._upload(run_id, files.values(), {})
+        return run_id
+
+    def group_lock(self, group: str) -> AbstractContextManager[None]:
+        """Context: one process at a time writes the runs of ``group``."""
+        return locked(self.results, f"group {group}")
+
+    def known(self, condition: str) -> dict[str, Run]:
+        """Active runs that meet ``condition`` by unit, at most one each: later copies go."""
+        runs: dict[str, Run] = {}
+        token: str | None = None
+        while True:
+            page = self._call(
+                self.client.search_runs, [self.experiment_id], condition, max_results=1000,
+                order_by=["attributes.start_time ASC", "attributes.run_id ASC"], page_token=token,
+            )  # fmt: skip
+            for run in page:
+                kept = runs.setdefault(run.data.tags[UNIT_TAG], run)
+                if kept is not run:
+                    self._call(self.client.delete_run, run.info.run_id)
+            token = page.token
+            if not token:
+                return runs
+
+    def create(self, unit: str, start: int, tags: Mapping[str, str], name: str) -> Run:
+        """A new run of ``unit``; the one made before if only the answer of an attempt was lost."""
+        attempts: list[str] = []
+
+        def attempt() -> Run:
+            if attempts and (found := self.known(f"tags.`{UNIT_TAG}` = '{unit}'").get(unit)):
+                return found
+            attempts.append(unit)
+            labels = {UNIT_TAG: unit, **tags}
+            return self.client.create_run(self.experiment_id, start, labels, name)
+
+        return self._call(attempt)
+
+    def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.patience.call(function, *args, **kwargs)
+
+    def _adopt(self, runs: Iterable[Run], parent: str) -> None:
+        for run in runs:
+            if run.data.tags.get("mlflow.parentRunId") != parent:
+                self._call(self.client.set_tag, run.info.run_id, "mlflow.parentRunId", parent)
+
+    def _write(
+        self,
+        record: UnitRecord,
+        files: Mapping[str, Artifact],
+        inherited: Sequence[Mapping[str, str]],
+        run: Run | None,
+        relation: Mapping[str, str],
+        group: str,
+    ) -> str:
+        """Bring the run of ``record`` up to date, creating it where needed; returns its id."""
+        if run is not None and not extends(run, record, self.client, self.patience):
+            self._call(self.client.delete_run, run.info.run_id)
+            run = None
+        labels = {
+            **{key: str(value) for key, value in record.tags.items()},
+            **relation,
+            GROUP_TAG: group,
+            CURVES_TAG: digest(record.finite_curves()),
+            UNDEFINED_TAG: " ".join(record.undefined()),
+        }
+        if run is None:
+            start = record.start_time_ms or int(time.time() * 1000)
+            run = self.create(record.unit, start, labels, record.title)
+        run_id = str(run.info.run_id)
+        own = [file.located(run_id) for file in files.values()]
+        lineage = {"unit": record.unit, "artifacts": [*own, *inherited]}
+        labels["mlflow.runName"] = record.title
+        labels[ARTIFACTS_TAG] = digest(lineage)
+        if LIVE_TAG in run.data.tags:
+            labels[LIVE_TAG] = "false"
+        if run.data.tags.get(ARTIFACTS_TAG) != labels[ARTIFACTS_TAG]:
+            held = self._held(run)
+            news = [file for file in files.values() if held.get(file.target) != file.sha256]
+            self._upload(run_id, news, {LINEAGE: json.dumps(lineage, indent=2) + "\n"})
+        changed = self._log(run, record, labels)
+        if changed or run.info.status != "FINISHED":
+            # a followed run that was stopped has an end which is not that of the unit
+            stopped = None if LIVE_TAG in run.data.tags else run.info.end_time
+            end = stopped or record.end_time_ms
+            self._call(self.client.set_terminated, run_id, "FINISHED", end)
+        return run_id
+
+    def _held(self, run: Run) -> dict[str, str]:
+        """SHA-256 by path of the artifacts that the run's own lineage says it holds."""
+        if ARTIFACTS_TAG not in run.data.tags:
+            return {}
+        from mlflow.artifacts import load_text
+
+        text = self._call(load_text, f"{run.info.artifact_uri}/{LINEAGE}")
+        return {
+            entry["path"]: entry["sha256"]
+            for entry in json.loads(text)["artifacts"]
+            if entry["run_id"] == run.info.run_id
+        }
+
+    def _upload(self, run_id: str, files: Iterable[Artifact], texts: Mapping[str, str]) -> None:
+        with staged(files, texts) as folder:
+            if not is_server(self.uri):
+                self._call(self.client.log_artifacts, run_id, str(folder))
+                return
+            # file by file, so that a server that goes away costs one file and not all of them
+            for path in sorted(folder.rglob("*")):
+                if path.is_file():
+                    place = path.parent.relative_to(folder).as_posix()
+                    self._call(
+                        self.client.log_artifact, run_id, str(path), None if place == "." else place
+                    )
+
+    def _log(self, run: Run, record: UnitRecord, labels: Mapping[str, str]) -> bool:
+        """Log what the run does not hold yet; the tags, last, say that the rest is there."""
+        run_id = run.info.run_id
+        datasets = new_datasets(run, record)
+        if datasets:
+            self._call(self.client.log_inputs, run_id, datasets)
+        params = {
+            key: value
+            for key, value in record.params_as_text().items()
+            if key not in run.data.params
+        }
+        tags = {key: value for key, value in labels.items() if run.data.tags.get(key) != value}
+        points = new_points(run, record)
+        for batch in batches(params, points, tags):
+            self._call(self.client.log_batch, run_id, **batch)
+        return bool(datasets or params or points or tags)
