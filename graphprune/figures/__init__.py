@@ -13,6 +13,7 @@ from graphprune.figures.curvature import curvature_histogram, removal_curves
 from graphprune.figures.density import layer_density
 from graphprune.figures.graphs import neural_graph, regular_graph
 from graphprune.figures.path_length import accuracy_against_aspl
+from graphprune.figures.probabilities import keep_probabilities
 from graphprune.figures.style import looks, save
 from graphprune.figures.unit import unit_figure
 
@@ -21,6 +22,7 @@ __all__ = [
     "accuracy_against_compression",
     "cost_against_compression",
     "curvature_histogram",
+    "keep_probabilities",
     "layer_density",
     "looks",
     "neural_graph",

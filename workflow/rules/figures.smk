@@ -107,6 +107,36 @@ rule figure_curvature:
         "../scripts/figure_curvature.py"
 
 
+# how far from 0 and 1 ProbMask's probabilities ended
+rule figure_probabilities:
+    input:
+        lambda wildcards: [
+            f"{UNIT}/metrics.json".format(**wildcards, seed=seed, compression=ratio)
+            for seed in config["seeds"]
+            for ratio in COMPRESSIONS
+        ],
+    output:
+        drawn(
+            f"probabilities-{{method}}-{NETWORK}-{{regime}}",
+            "probabilities",
+            group="{dataset} {model}",
+            figure="keep probabilities of {method}, regime {regime}",
+        ),
+    log:
+        f"{RESULTS}/logs/figure_probabilities/{{method}}-{NETWORK}-{{regime}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figure_probabilities/{{method}}-{NETWORK}-{{regime}}.tsv"
+    group:
+        "summary"
+    conda:
+        "../../envs/graphprune.yaml"
+    resources:
+        mem_mb=memory("figures"),
+        runtime=minutes("figures"),
+    script:
+        "../scripts/figure_probabilities.py"
+
+
 rule figure_regular_graph:
     input:
         scores=lambda wildcards: UNIT.format(
@@ -196,6 +226,13 @@ FIGURES = [
         rules.figure_curvature.output,
         method=[label for _, label in using("curvature", ["finetune"])],
     ),
+    *[
+        path
+        for regime, label in using("probmask")
+        for path in of_each_network(
+            rules.figure_probabilities.output, regime=regime, method=label
+        )
+    ],
     *of_each_network(
         rules.figure_regular_graph.output,
         method=sorted({label for _, label in using("rgp")}),

@@ -1,0 +1,17 @@
+"""Draw how far from 0 and 1 the keep probabilities ended, over all seeds."""
+
+from job import job
+
+with job(snakemake) as log:
+    import json
+    from pathlib import Path
+
+    import pandas as pd
+
+    from graphprune import figures
+
+    units = [json.loads(Path(path).read_text()) for path in snakemake.input]
+    reports = [{"compression": unit["compression"], **unit["report"]} for unit in units]
+    title = "{dataset} · {model}, {method}, {regime}".format(**dict(snakemake.wildcards.items()))
+    figure = figures.keep_probabilities(pd.DataFrame(reports), title)
+    figures.save(figure, snakemake.output[0])
