@@ -119,6 +119,37 @@ def steps(name: str, batch: int, repeats: int) -> dict[str, object]:
     }
 
 
+def options(name: str, batch: int, repeats: int, compiled: bool) -> list[dict[str, object]]:
+    """A step at K = 2 with bfloat16 passes, and with ``torch.compile``, against float32 as is."""
+    shape = SHAPES.get(name, CIFAR)
+    x, y = torch.randn(batch, *shape), torch.randint(0, 10, (batch,))
+    model = models.build(name, shape, 10, seed=0)
+    settings = {"float32": Settings(), "bfloat16": Settings(precision="bfloat16")}
+    if compiled:
+        settings["float32, torch.compile"] = Settings()
+    trainers = {label: _Trainer(model, chosen, epochs=1) for label, chosen in settings.items()}
+    first = {}
+    for label, trainer in trainers.items():
+        if "compile" in label:
+            trainer.binding.model.compile()
+        first[label] = seconds(lambda trainer=trainer: trainer.step(x, y, 0.3))
+    runs: dict[str, Callable[[], object]] = {
+        label: lambda trainer=trainer: trainer.step(x, y, 0.5)
+        for label, trainer in trainers.items()
+    }
+    taken = alternating(runs, repeats)
+    return [
+        {
+            "model": name,
+            "option": label,
+            "first_s": round(first[label], 2),
+            "step_ms": round(1e3 * taken[label], 2),
+            "ratio": round(taken[label] / taken["float32"], 3),
+        }
+        for label in taken
+    ]
+
+
 def projections(entries: int, tensors: int, repeats: int) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     generator = torch.Generator().manual_seed(0)
@@ -157,6 +188,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--entries", type=int, default=20_000_000)
     parser.add_argument("--tensors", type=int, default=5_000)
+    parser.add_argument("--options", action="store_true", help="bfloat16 as well")
+    parser.add_argument("--compile", action="store_true", help="with --options, torch.compile too")
     parser.add_argument("--output", type=Path, default=Path("results/benchmarks"))
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -164,6 +197,13 @@ def main() -> None:
     rows = [steps(name, arguments.batch, arguments.repeats) for name in arguments.models]
     if rows:
         show(rows, arguments.output / "probmask_step.csv")
+    if arguments.options:
+        chosen = [
+            row
+            for name in arguments.models
+            for row in options(name, arguments.batch, arguments.repeats, arguments.compile)
+        ]
+        show(chosen, arguments.output / "probmask_options.csv")
     if arguments.entries:
         table = projections(arguments.entries, arguments.tensors, max(3, arguments.repeats // 3))
         show(table, arguments.output / "probmask_projection.csv")
