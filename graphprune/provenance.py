@@ -1,9 +1,14 @@
-"""Which version of the source made a result."""
+"""Which version of the source made a result, and where."""
 
 from __future__ import annotations
 
+import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
+
+# the first line that every attempt of a job writes into its log (workflow/scripts/job.py)
+_STARTED = re.compile(r" started on (?P<host>[^,\s]+), process \d+(?:, \w+ job (?P<job>\S+))?$")
 
 
 def source_state(folder: str | Path = ".") -> dict[str, str]:
@@ -24,3 +29,20 @@ def source_state(folder: str | Path = ".") -> dict[str, str]:
     except (OSError, subprocess.CalledProcessError):
         return {"commit": "unknown"}
     return {"commit": commit, "dirty": str(dirty).lower()}
+
+
+def places(logs: Iterable[Path]) -> dict[str, str]:
+    """Tags ``host`` and ``scheduler_job``: where the jobs that wrote ``logs`` ran.
+
+    Of a job with several attempts the last counts; several jobs are joined by blanks, each place
+    once. A tag with nothing to say is absent.
+    """
+    found: dict[str, set[str]] = {"host": set(), "scheduler_job": set()}
+    for log in logs:
+        starts = [started for line in log.read_text(errors="replace").splitlines()
+                  if (started := _STARTED.search(line))]  # fmt: skip
+        if starts:
+            found["host"].add(starts[-1]["host"])
+            if starts[-1]["job"]:
+                found["scheduler_job"].add(starts[-1]["job"])
+    return {tag: " ".join(sorted(names)) for tag, names in found.items() if names}

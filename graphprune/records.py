@@ -5,10 +5,17 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from graphprune.provenance import places
 from graphprune.regimes import FINETUNE
-from graphprune.tracking import UnitRecord
+from graphprune.tracking import DatasetRecord, UnitRecord
+from graphprune.tracking.unit import digest
+
+if TYPE_CHECKING:
+    from graphprune.tracking.models import ModelFormat
 
 # what a history holds that the same seed reproduces
 CURVES = ("loss", "accuracy_train", "accuracy_validation", "learning_rate")
@@ -28,64 +35,180 @@ UNIT_METRICS = (
     "seconds_finetune",
 )
 UNIT_LABELS = ("dataset", "model", "seed", "regime", "method", "compression")
+# whose logs and benchmarks are not part of a network's chain
+NOT_OF_THE_CHAIN = ("latency", "track")
+
+
+@dataclass(frozen=True)
+class Network:
+    """A dense network whose units are recorded: what they have in common.
+
+    results: folder of all outputs. labels: dataset, model, seed. tags: of the source. data: the
+    prepared dataset. dense_model, unit_models: writer of the dense network's and of the units'
+    models in MLflow's format; the bare checkpoints are recorded where it is None.
+    """
+
+    results: Path
+    labels: Mapping[str, object]
+    tags: Mapping[str, object]
+    data: Path
+    dense_model: ModelFormat | None = None
+    unit_models: ModelFormat | None = None
+
+    @property
+    def unit(self) -> str:
+        return "{dataset}/{model}/seed{seed}".format(**self.labels)
+
+    @property
+    def folder(self) -> Path:
+        return self.results / self.unit
+
+    @property
+    def job(self) -> str:
+        """What the names of its jobs' logs begin with."""
+        return self.unit.replace("/", "-")
 
 
 def dense_record(
-    labels: Mapping[str, object],
-    settings: Mapping[str, object],
-    folder: Path,
-    dense_accuracy: float,
-    tags: Mapping[str, object],
+    network: Network, settings: Mapping[str, object], dense_accuracy: float
 ) -> UnitRecord:
-    """The parent run: training of the dense network whose files lie in ``folder``.
-
-    labels: dataset, model, seed. settings: everything that was configured for it.
-    """
-    history = folder / "history.csv"
+    """The parent run: training of the dense network. settings: all that was configured for it."""
+    history = network.folder / "dense" / "history.csv"
     start, end = _times(history, sum(_column(history, "seconds")))
+    data = dataset_record(network.data)
+    logs = _logs(network.results, network.job)
+    weights = history.with_name("checkpoint.safetensors")
     return UnitRecord(
-        unit="{dataset}/{model}/seed{seed}".format(**labels),
-        params={**labels, **settings},
+        unit=network.unit,
+        params={**network.labels, **settings},
         metrics={"accuracy_dense": dense_accuracy},
         curves=_curves(history, "train"),
-        tags={**tags, **labels, "stage": "evaluate", "method": "dense"},
-        artifacts={"dense": _files(folder)},
+        tags={
+            **network.tags,
+            **network.labels,
+            **places(_training(logs)),
+            "stage": "evaluate",
+            "method": "dense",
+            "config_hash": digest(settings)[:16],
+            "lineage": _start(data),
+        },
+        artifacts={
+            **_with_model("dense", network.folder / "dense", weights, network.dense_model, network),
+            **logs,
+        },
+        datasets=[data],
         start_time_ms=start,
         end_time_ms=end,
     )
 
 
-def unit_record(
-    metrics_path: Path, settings: Mapping[str, object], tags: Mapping[str, object]
-) -> UnitRecord:
+def unit_record(network: Network, metrics_path: Path, settings: Mapping[str, object]) -> UnitRecord:
     """The child run of the unit whose ``metrics.json`` is given; its files lie beside that.
 
     settings: everything that was configured for it. Files of its method that all ratios share lie
-    one folder above; they are recorded once.
+    one folder above; they are recorded once, and so are the logs of the method's jobs.
     """
     metrics = json.loads(metrics_path.read_text())
     folder = metrics_path.parent
     labels = {label: metrics[label] for label in UNIT_LABELS}
     name = "{method} x{compression:g}".format(**labels)
+    method, ratio = "{regime}/{method}".format(**labels), "x{compression:g}".format(**labels)
     start, end = _times(metrics_path, metrics["seconds_score"] + metrics["seconds_finetune"])
     report = {f"score/{key}": value for key, value in metrics["report"].items()}
     densities = {f"density/{row['layer']}": row["density"] for row in metrics["layers"]}
+    data = dataset_record(network.data)
+    logs = _logs(network.results, f"{network.job}-{method.replace('/', '-')}")
+    weights = folder / "finetuned.safetensors"
     return UnitRecord(
-        unit="{dataset}/{model}/seed{seed}/{regime}/{method}/x{compression:g}".format(**labels),
+        unit=f"{network.unit}/{method}/{ratio}",
         name=name if labels["regime"] == FINETUNE else f"{name} from {labels['regime']}",
         params={**labels, **settings},
         metrics={**{key: metrics[key] for key in UNIT_METRICS}, **report, **densities},
         curves=_curves(folder / "history.csv", "finetune"),
-        tags={**tags, **labels, "stage": "evaluate"},
-        artifacts={"unit": _files(folder)},
-        shared={"{regime}/{method}".format(**labels): _files(folder.parent)},
+        tags={
+            **network.tags,
+            **labels,
+            **places(_training(logs)),
+            "stage": "evaluate",
+            "config_hash": digest(settings)[:16],
+            "lineage": f"{_start(data)} > {network.unit} > {method} > {ratio}",
+        },
+        artifacts=_with_model("unit", folder, weights, network.unit_models, network),
+        shared={method: _files(folder.parent), **logs},
+        datasets=[data],
         start_time_ms=start,
         end_time_ms=end,
     )
 
 
+def dataset_record(path: Path) -> DatasetRecord:
+    """The prepared dataset in the file ``path``, by its header alone."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as opened:
+        header = opened.metadata()
+        sizes = {
+            key.removesuffix(".labels"): opened.get_slice(key).get_shape()[0]
+            for key in opened.keys()  # noqa: SIM118
+            if key.endswith(".labels")
+        }
+    shape = json.loads(header["input_shape"])
+    profile = {"examples": sizes, "shape": shape, "classes": len(json.loads(header["classes"]))}
+    return DatasetRecord(header["name"], header["digest"], path.name, profile)
+
+
+def model_format(folder: Path, weights: Path, calibration: Path) -> ModelFormat:
+    """The writer of models for a network like that in the checkpoint ``weights``.
+
+    folder: for its files. calibration: file of examples, the first of which becomes the model's.
+    """
+    from safetensors import safe_open
+
+    from graphprune.tracking.models import ModelFormat
+
+    with safe_open(weights, framework="numpy") as opened:
+        identity = json.loads(opened.metadata()["network"])
+    with safe_open(calibration, framework="numpy") as opened:
+        example = opened.get_slice("layer/input")[0:1]
+    return ModelFormat(folder, example, identity["num_classes"], weights)
+
+
+def _with_model(
+    name: str, folder: Path, weights: Path, form: ModelFormat | None, network: Network
+) -> dict[str, list[Path]]:
+    """Files by artifact folder: those of ``folder`` under ``name``, ``weights`` as a model."""
+    files = _files(folder)
+    if form is None:
+        return {name: files}
+    unit = folder.relative_to(network.results).as_posix()
+    model = {place: list(paths) for place, paths in form.files(unit, weights).items()}
+    return {name: [path for path in files if path != weights], **model}
+
+
+def _logs(results: Path, job: str) -> dict[str, list[Path]]:
+    """Logs and benchmarks of the jobs named ``job``, by artifact folder: one for each rule."""
+    found: dict[str, list[Path]] = {}
+    for kind, suffix in (("logs", "log"), ("benchmarks", "tsv")):
+        for path in sorted((results / kind).glob(f"*/{job}.{suffix}")):
+            rule = path.parent.name
+            if rule not in NOT_OF_THE_CHAIN:
+                found[f"{kind}/{rule}"] = [path]
+    return found
+
+
+def _training(logs: Mapping[str, list[Path]]) -> list[Path]:
+    """The logs among ``logs`` of the jobs that trained."""
+    rules = ("logs/train", "logs/finetune")
+    return [path for place, paths in logs.items() if place.startswith(rules) for path in paths]
+
+
+def _start(data: DatasetRecord) -> str:
+    return f"{data.name}@{data.digest[:12]}"
+
+
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file())
+    # what begins with a dot is being written, or left by a job that was killed
+    return sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
 
 
 def _times(written: Path, seconds: float) -> tuple[int, int]:

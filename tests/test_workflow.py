@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 
@@ -103,6 +104,7 @@ def test_every_unit_is_one_run_below_its_dense_network(finished):
         assert run.data.tags["mlflow.parentRunId"] == runs[dense].info.run_id
         assert run.data.params["finetune/epochs"] == ("1" if row.model == "lenet5" else "2")
         assert len(run.data.tags["commit"]) in (7, 40)
+        assert run.data.tags["host"] == platform.node()
         assert run.info.status == "FINISHED"
     unit = runs["mnist5k/lenet5/seed0/finetune/probmask/x8"].info.run_id
     history = client.get_metric_history(unit, "finetune/loss")
@@ -110,11 +112,17 @@ def test_every_unit_is_one_run_below_its_dense_network(finished):
     written = pd.read_csv(path, float_precision="round_trip")
     assert [point.value for point in history] == written.loss.tolist()
     names = {file.path for file in client.list_artifacts(unit, "unit")}
-    wanted = ["mask", "pruned", "finetuned", "scores"]
+    wanted = ["mask", "pruned", "scores"]
     assert names >= {f"unit/{name}.safetensors" for name in wanted} | {"unit/figure.png"}
+    names = {file.path for file in client.list_artifacts(unit, "model/data")}
+    assert names == {"model/data/finetuned.safetensors"}
     dense = runs["mnist5k/lenet5/seed0"].info.run_id
     names = {file.path for file in client.list_artifacts(dense, "dense")}
-    assert names >= {"dense/checkpoint.safetensors", "dense/graph.gt.zst", "dense/history.csv"}
+    assert names >= {"dense/activations.safetensors", "dense/graph.gt.zst", "dense/history.csv"}
+    names = {file.path for file in client.list_artifacts(dense, "logs/train")}
+    assert names == {"logs/train/mnist5k-lenet5-seed0.log"}
+    names = {file.path for file in client.list_artifacts(dense, "comparison")}
+    assert {"comparison/summary.html", "comparison/metrics.csv"} <= names
     figures = client.list_artifacts(runs["comparison"].info.run_id, "figures")
     assert any(file.path.endswith("accuracy_finetuned.png") for file in figures)
 

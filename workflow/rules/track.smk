@@ -14,6 +14,7 @@ rule store:
     params:
         experiment=config["experiment"],
         store=STORE,
+        tracking=config["tracking"],
     script:
         "../scripts/store.py"
 
@@ -21,6 +22,7 @@ rule store:
 rule track:
     input:
         store=rules.store.output,
+        data=DATA,
         checkpoint=CHECKPOINT,
         history=rules.train.output.history,
         activations=CALIBRATION,
@@ -47,6 +49,7 @@ rule track:
     params:
         experiment=config["experiment"],
         store=STORE,
+        tracking=config["tracking"],
         settings=recorded_settings,
     script:
         "../scripts/track.py"
@@ -75,5 +78,7 @@ rule track_comparison:
     params:
         experiment=config["experiment"],
         store=STORE,
+        tracking=config["tracking"],
+        config={key: config[key] for key in sorted(config) if key != "tracking"},
     script:
         "../scripts/track_comparison.py"
