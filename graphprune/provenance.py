@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import re
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-# the first line that every attempt of a job writes into its log (workflow/scripts/job.py)
-_STARTED = re.compile(r" started on (?P<host>[^,\s]+), process \d+(?:, \w+ job (?P<job>\S+))?$")
+# the number of the job that a process is, by scheduler
+SCHEDULERS = {
+    "Slurm": "SLURM_JOB_ID",
+    "PBS": "PBS_JOBID",
+    "LSF": "LSB_JOBID",
+    "SGE": "JOB_ID",
+}
+# the first line that every attempt of a job writes into its log
+_STARTED = re.compile(r" started on (?P<host>[^,\s]+)(?:, \w+ job (?P<job>\S+))?$")
 
 
 def source_state(folder: str | Path = ".") -> dict[str, str]:
@@ -31,11 +40,24 @@ def source_state(folder: str | Path = ".") -> dict[str, str]:
     return {"commit": commit, "dirty": str(dirty).lower()}
 
 
+def place() -> str:
+    """The host this process runs on, and its number with a scheduler that runs it.
+
+    >>> place()
+    'node7, Slurm job 4711'
+    """
+    for scheduler, variable in SCHEDULERS.items():
+        if number := os.environ.get(variable):
+            return f"{platform.node()}, {scheduler} job {number}"
+    return platform.node()
+
+
 def places(logs: Iterable[Path]) -> dict[str, str]:
     """Tags ``host`` and ``scheduler_job``: where the jobs that wrote ``logs`` ran.
 
-    Of a job with several attempts the last counts; several jobs are joined by blanks, each place
-    once. A tag with nothing to say is absent.
+    Read from their lines ``started on`` and what :func:`place` says. Of a job with several
+    attempts the last counts; several jobs are joined by blanks, each place once. A tag with nothing
+    to say is absent.
     """
     found: dict[str, set[str]] = {"host": set(), "scheduler_job": set()}
     for log in logs:

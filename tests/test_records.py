@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from pathlib import Path
 
 import mlflow
@@ -12,7 +13,7 @@ import torch
 
 from graphprune import activations, data, networks, records
 from graphprune.files import write_csv, write_json
-from graphprune.provenance import places
+from graphprune.provenance import SCHEDULERS, place, places
 from graphprune.tracking import create_store
 
 UNIT = "digits/mlp/seed0/finetune/random/x2"
@@ -21,7 +22,7 @@ UNIT = "digits/mlp/seed0/finetune/random/x2"
 def log(results: Path, rule: str, name: str, job: str, host: str = "node1") -> None:
     path = results / "logs" / rule / f"{name}.log"
     path.parent.mkdir(parents=True, exist_ok=True)
-    began = f"2026-01-01 00:00:00,000 INFO started on {host}, process 12"
+    began = f"2026-01-01 00:00:00,000 INFO started on {host}"
     path.write_text(f"{began}\n2026-01-01 00:00:01,000 INFO x\n{began}, Slurm job {job}\n")
     tsv = results / "benchmarks" / rule / f"{name}.tsv"
     tsv.parent.mkdir(parents=True, exist_ok=True)
@@ -170,6 +171,19 @@ def test_without_models_the_bare_checkpoints_are_recorded(results: Path) -> None
     dense = records.dense_record(network, {}, 0.5)
     assert "checkpoint.safetensors" in {path.name for path in dense.artifacts["dense"]}
     assert not {"model", "model/data"} & {*unit.artifacts, *dense.artifacts}
+
+
+def test_a_job_says_its_place_and_is_understood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in SCHEDULERS.values():
+        monkeypatch.delenv(variable, raising=False)
+    path = tmp_path / "job.log"
+    path.write_text(f"2026-01-01 INFO started on {place()}\n")
+    assert places([path]) == {"host": platform.node()}
+    monkeypatch.setenv("PBS_JOBID", "12.server")
+    path.write_text(f"2026-01-01 INFO started on {place()}\n")
+    assert places([path]) == {"host": platform.node(), "scheduler_job": "12.server"}
 
 
 def test_places_of_several_jobs(results: Path, tmp_path: Path) -> None:

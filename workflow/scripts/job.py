@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -44,10 +43,11 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
     for variable in THREADS:
         os.environ[variable] = str(snakemake.threads)
     from graphprune.errors import UserError
+    from graphprune.provenance import place
 
     start = time.perf_counter()
     log = _log_to(snakemake.log[0])
-    log.info("started on %s", _place())
+    log.info("started on %s", place())
     try:
         yield log
     except UserError as error:
@@ -78,11 +78,6 @@ def _log_to(path: str) -> logging.Logger:
         handlers=handlers,
     )
     return logging.getLogger("graphprune")
-
-
-def _place() -> str:
-    scheduled = os.environ.get("SLURM_JOB_ID")
-    return f"{socket.gethostname()}, Slurm job {scheduled}" if scheduled else socket.gethostname()
 
 
 def _disk_error(error: BaseException | None) -> str:
