@@ -32,13 +32,12 @@ class Progress:
         self.running |= self._units_of(job) - self.done
 
     def failed(self, job: object) -> None:
-        """``job`` runs no more and made nothing."""
+        """``job`` runs no more and made nothing; it may be tried again."""
         self.running -= self._units_of(job)
-        self._jobs.pop(job, None)
 
     def finished(self, job: object) -> None:
         """``job`` has made its outputs; one that never started is ignored."""
-        for path in self._jobs.pop(job, []):
+        for path in self._jobs.get(job, []):
             if self.units.get(_folder(path)) == path:
                 self.done.add(_folder(path))
         self.running -= self.done

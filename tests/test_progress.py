@@ -29,6 +29,14 @@ def test_a_failed_unit_is_left_again():
     assert counts(progress) == "units: 0 done, 0 running, 3 left"
 
 
+def test_a_job_may_succeed_at_its_second_attempt():
+    progress = Progress(UNITS)
+    progress.started(1, UNITS[:1])
+    progress.failed(1)
+    progress.finished(1)
+    assert counts(progress) == "units: 1 done, 0 running, 2 left"
+
+
 def test_jobs_of_no_unit_do_not_count():
     progress = Progress(UNITS)
     progress.started(1, ["results/digits/mlp/seed0/dense/checkpoint.safetensors"])

@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
 # A throw-away Slurm of two nodes on this machine, for the tests in this folder.
 #   slurm.sh install       get Slurm and munge from the distribution if they are missing
-#   slurm.sh start DIR     DIR (short, new): configuration, state, logs; prints DIR/slurm.conf
+#   slurm.sh start DIR     DIR (short, new): state, logs, sockets
 #   slurm.sh crash NODE    kill everything on node n1 or n2 at once, as a power cut would
 #   slurm.sh boot DIR NODE start a crashed node again
 #   slurm.sh stop DIR      end all of it; leaves nothing running and nothing but DIR's files
 # Needs root: every node is a network namespace of its own, so that it can be crashed. It has its own
-# ports, configuration and munge, so that it touches no Slurm that may be on this machine.
+# ports and munge, but the configuration has to lie where Slurm looks for it, for Snakemake's plugin
+# hides SLURM_CONF from its jobs; one that lies there already is put back by stop. Where a controller
+# answers, this is somebody's cluster, and nothing is touched.
 set -euo pipefail
 
 readonly NODES=(n1 n2) CPUS=4 MEMORY=8000
 readonly SPACE=graphprune BRIDGE=br-graphprune NET=10.83.41
+readonly CONF=/etc/slurm/slurm.conf
 readonly PACKAGES=(slurmctld slurmd slurm-client munge iproute2)
 
 die() {
@@ -91,7 +94,7 @@ start_node() {
     local dir=$1 node=$2
     mkdir -p "$dir/spool-$node"
     # not "ip netns exec": it would hide the control groups, and slurmd ends without them
-    nsenter --net="/run/netns/$SPACE-$node" slurmd -f "$dir/slurm.conf" -N "$node"
+    nsenter --net="/run/netns/$SPACE-$node" slurmd -N "$node"
 }
 
 idle_nodes() { sinfo --noheader -N --format=%t 2>/dev/null | grep -cx idle || true; }
@@ -107,15 +110,19 @@ await_nodes() {
 
 start() {
     local dir=$1 at node
-    export SLURM_CONF=$dir/slurm.conf
+    if [[ -e $CONF ]] && timeout 5 scontrol ping 2>/dev/null | grep -q "is UP"; then
+        die "this machine belongs to a running Slurm cluster ($CONF); the tests need one without"
+    fi
     stop "$dir"
-    mkdir -p "$dir"/{state,log,pid}
-    configuration "$dir" >"$SLURM_CONF"
+    mkdir -p "$dir"/{state,log,pid} "${CONF%/*}"
+    if [[ -e $CONF ]]; then mv "$CONF" "$dir/slurm.conf.before"; fi
+    configuration "$dir" >"$CONF"
+    touch "$dir/owns-conf"
     ip link add "$BRIDGE" type bridge
     ip addr add "$NET.1/24" dev "$BRIDGE"
     ip link set "$BRIDGE" up
     start_munge "$dir"
-    slurmctld -f "$SLURM_CONF"
+    slurmctld
     for at in "${!NODES[@]}"; do
         node=${NODES[at]}
         ip netns add "$SPACE-$node"
@@ -127,7 +134,6 @@ start() {
         start_node "$dir" "$node"
     done
     await_nodes "${#NODES[@]}" "$dir"
-    echo "$SLURM_CONF"
 }
 
 crash() { ip netns pids "$SPACE-$1" | xargs -r kill -9; }
@@ -153,13 +159,17 @@ stop() {
         ip netns del "$SPACE-$node"
     done
     ip link del "$BRIDGE" 2>/dev/null || true
+    if [[ -e $dir/owns-conf ]]; then
+        rm -f "$CONF" "$dir/owns-conf"
+        if [[ -e $dir/slurm.conf.before ]]; then mv "$dir/slurm.conf.before" "$CONF"; fi
+    fi
 }
 
 case ${1:-} in
 install) install ;;
 start) start "$2" ;;
 crash) crash "$2" ;;
-boot) SLURM_CONF=$2/slurm.conf start_node "$2" "$3" ;;
+boot) start_node "$2" "$3" ;;
 stop) stop "$2" ;;
 *) die "usage: slurm.sh install | start DIR | crash NODE | boot DIR NODE | stop DIR" ;;
 esac

@@ -27,22 +27,36 @@ class Terminal(logging.Handler):
         elif event == LogEvent.JOB_FINISHED:
             self.progress.finished(record.job_id)
             self.failed.pop(record.job_id, None)
-        elif event == LogEvent.JOB_ERROR:
-            self.report(record)
+        elif event == LogEvent.GROUP_ERROR:
+            self.report_group(record)
+        # a group tells of its members once more
+        elif event == LogEvent.JOB_ERROR and not record.indent:
+            self.report(record.__dict__, record.log)
         elif event == LogEvent.PROGRESS:
             seconds = time.monotonic() - self.start
             logger.info(self.progress.line(record.done, record.total, seconds))
 
-    def report(self, record):
-        outputs, logs = map(str, record.output), [str(path) for path in record.log]
-        outputs = list(outputs)
-        self.progress.failed(record.jobid)
-        # the others of its group did what they had to
-        if not outputs or failures.has_finished(logs):
+    def report_group(self, record):
+        members = record.job_error_info
+        begun = [
+            info
+            for info in members
+            if failures.tail(info["log"][0]) and not failures.has_finished(info["log"])
+        ]
+        for info in members:
+            self.progress.failed(info["jobid"])
+        # where none began, the scheduler's log says why
+        for info in begun or members[:1]:
+            self.report(info, info["log"] if begun else record.aux_logs)
+
+    def report(self, info, logs):
+        outputs, logs = [str(path) for path in info["output"]], list(map(str, logs))
+        self.progress.failed(info["jobid"])
+        if not outputs:
             return
         command = failures.rerun(sys.argv, outputs[0])
-        self.failed[record.jobid] = f"{record.rule_name}: {command}"
-        logger.error(failures.describe(record.rule_name, outputs, logs, command))
+        self.failed[info["jobid"]] = f"{info['rule_name']}: {command}"
+        logger.error(failures.describe(info["rule_name"], outputs, logs, command))
 
 
 def of_networks_all(patterns):

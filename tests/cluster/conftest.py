@@ -1,0 +1,172 @@
+"""A real Slurm of two nodes, folders to run the workflow in, and what is asked of its results."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+ROOT = Path(__file__).resolve().parents[2]
+SLURM = str(Path(__file__).with_name("slurm.sh"))
+# asked for by nobody but the tests: quick looks at short jobs
+SITE = {"jobs": 20, "chains_per_job": 5, "cores_per_job": 1, "check_seconds": 2}
+SLURM_PROFILE = ["--workflow-profile", "workflow/profiles/slurm"]
+LOCAL_PROFILE = ["--workflow-profile", "workflow/profiles/default", "--cores", "2"]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The scheduler's commands, as a user of the login node has them."""
+
+    folder: Path
+
+    def ask(self, *command):
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    def jobs(self, folder, states="all"):
+        """Id, state, node and memory of the jobs that were submitted from ``folder``."""
+        asked = self.ask("squeue", "-h", f"--states={states}", "-o", "%A|%T|%N|%m|%Z")
+        rows = [line.split("|") for line in asked.splitlines()]
+        return [tuple(row[:4]) for row in rows if row[4] == str(folder)]
+
+    def crash(self, node):
+        subprocess.run([SLURM, "crash", node], check=True)
+
+    def boot(self, node):
+        subprocess.run([SLURM, "boot", str(self.folder), node], check=True)
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))
+    subprocess.run([SLURM, "start", str(folder)], check=True)
+    yield Cluster(folder)
+    subprocess.run([SLURM, "stop", str(folder)], check=True)
+    shutil.rmtree(folder)
+
+
+class Workspace:
+    """A folder like a checkout of its own: the same workflow, other results."""
+
+    def __init__(self, folder, config, **site):
+        self.folder = folder
+        folder.mkdir(parents=True)
+        for name in ("Snakefile", "workflow", "graphprune"):
+            (folder / name).symlink_to(ROOT / name)
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+        (folder / "site.yaml").write_text(yaml.safe_dump({**SITE, **site}))
+        self.results = folder / config.get("results", "results")
+        self.terminal = folder / "terminal.txt"
+
+    def start(self, *arguments, program=("-m", "snakemake")):
+        """Start the program in the background; what it prints goes to ``terminal``."""
+        environment = {
+            **os.environ,
+            "GRAPHPRUNE_SITE": "site.yaml",
+            "MLFLOW_TRACKING_URI": "",
+            "OMP_NUM_THREADS": "1",
+        }
+        with self.terminal.open("a") as terminal:
+            return subprocess.Popen(
+                [sys.executable, *program, *map(str, arguments)],
+                cwd=self.folder,
+                env=environment,
+                stdout=terminal,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def run(self, *arguments, program=("-m", "snakemake"), fails=False):
+        status = self.start(*arguments, program=program).wait()
+        assert (status != 0) == fails, self.printed()[-6000:]
+        return self.printed()
+
+    def printed(self):
+        return self.terminal.read_text()
+
+    def metrics(self):
+        """The rows of the table without what a clock measured, as text."""
+        lines = (self.results / "metrics.csv").read_text().splitlines()
+        names = lines[0].split(",")
+        kept = [at for at, name in enumerate(names) if not name.startswith(("seconds", "latency"))]
+        return [",".join(line.split(",")[at] for at in kept) for line in lines]
+
+    def files(self):
+        """Every result that no clock has a part in: path -> bytes."""
+        suffixes = ("mask.safetensors", "finetuned.safetensors", "pruned.safetensors")
+        found = (path for path in self.results.rglob("*") if path.name in suffixes)
+        return {str(path.relative_to(self.results)): path.read_bytes() for path in found}
+
+    def logs(self):
+        return {path: path.read_text() for path in (self.results / "logs").rglob("*.log")}
+
+    def left_over(self):
+        """Temporary files of writers that never came to their end."""
+        return [path for path in self.results.rglob(".*") if path.is_file()]
+
+    def units_recorded(self):
+        """Name of the unit of every run in MLflow that is not deleted, with repetitions."""
+        client = MlflowClient(f"sqlite:///{self.results}/mlflow.db")
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        runs = client.search_runs(experiments, max_results=5000)
+        return [run.data.tags["graphprune.unit"] for run in runs]
+
+
+def writers(log):
+    """The processes that wrote the lines of a log, in order, each as often as it began anew."""
+    found = re.findall(r"^\S+ \S+ \[(\d+)\] ", log, flags=re.MULTILINE)
+    return [pid for at, pid in enumerate(found) if at == 0 or found[at - 1] != pid]
+
+
+def wait_for(what, seconds=120.0):
+    """The first true value of ``what()``, asked again and again."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := what():
+            return value
+        time.sleep(0.3)
+    raise AssertionError(f"waited {seconds:.0f} s in vain for {what.__doc__ or what}")
+
+
+def assert_nothing_lost_nothing_twice(workspace, reference):
+    """The results of ``reference``, each made by one writer at a time, and as many runs."""
+    assert workspace.metrics() == reference.metrics()
+    assert workspace.files() == reference.files()
+    recorded = workspace.units_recorded()
+    assert sorted(recorded) == sorted(set(recorded)) == sorted(reference.units_recorded())
+    for path, log in workspace.logs().items():
+        order = writers(log)
+        assert len(order) == len(set(order)), f"{path}: two at a time\n{log}"
+        assert " INFO finished after " in log.splitlines()[-1], path
+    assert not workspace.left_over()
+
+
+@pytest.fixture(scope="session")
+def small():
+    """A preset of one network and four units that are fine-tuned for seconds."""
+    return {
+        "experiment": "small",
+        "results": "results",
+        "networks": [{"dataset": "digits", "model": "mlp"}],
+        "seeds": [0],
+        "compressions": [2, 8],
+        "train": {"epochs": 4, "learning_rate": 0.05},
+        "finetune": {"epochs": 40, "learning_rate": 0.02},
+        "methods": {"magnitude": {}, "random": {}},
+    }
+
+
+@pytest.fixture(scope="session")
+def small_reference(tmp_path_factory, small):
+    """The small preset, run on this machine alone."""
+    workspace = Workspace(tmp_path_factory.mktemp("small") / "local", small)
+    workspace.run(*LOCAL_PROFILE)
+    return workspace
