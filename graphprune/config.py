@@ -47,6 +47,7 @@ def complete(config: Mapping[str, Any], schema: Schema) -> Config:
         entry.setdefault("regimes", list(full["regimes"]))
         _fill(entry, rules, schema)
         _check(entry, rules, schema, path)
+        _check_continued(entry, full, path)
     _check_networks(full)
     return full
 
@@ -54,6 +55,32 @@ def complete(config: Mapping[str, Any], schema: Schema) -> Config:
 def options(entry: Mapping[str, Any]) -> dict[str, Any]:
     """The hyperparameters in a completed ``methods`` entry."""
     return {key: value for key, value in entry.items() if key not in NOT_OPTIONS}
+
+
+def _check_continued(entry: Config, config: Config, path: str) -> None:
+    """What a method's own training needs of the rest: one job for its ratios, epochs to spend."""
+    ratios, together = len(config["compressions"]), config["compressions_per_job"]
+    continued = entry.get("continued", False)
+    if continued and together < ratios:
+        raise UserError(
+            f"config: {path}.continued is true, but compressions_per_job is {together}; "
+            f"allowed: at least {ratios}, for each ratio goes on from the one before it"
+        )
+    epochs = entry.get("epochs")
+    if epochs is None or "scratch" not in entry["regimes"]:
+        return
+    if continued:
+        # half of them, rounded up, for each that goes on
+        epochs += (ratios - 1) * (entry.get("epochs_continued") or -(-epochs // 2))
+    for network in config["networks"]:
+        sections = [{**config[part], **network.get(part, {})} for part in ("train", "finetune")]
+        budget = sum(section["epochs"] for section in sections)
+        if epochs > budget:
+            raise UserError(
+                f"config: {path} trains for {epochs} epochs; allowed in regime scratch: at most "
+                f"train.epochs + finetune.epochs = {budget} of {network['dataset']}/"
+                f"{network['model']}"
+            )
 
 
 def _check_networks(config: Config) -> None:

@@ -72,6 +72,40 @@ def test_what_is_wrong_is_named_in_one_line(schema, path, value, sentence):
     assert str(caught.value).startswith("config: ")
 
 
+@pytest.mark.parametrize(
+    ("probmask", "sentence"),
+    [
+        (
+            {"continued": True},
+            r"continued is true, but compressions_per_job is 1; allowed: at least 2",
+        ),
+        ({"epochs": 26}, "trains for 26 epochs; allowed .* = 25 of digits/mlp"),
+        ({"epochs": 25}, ""),
+        # 17 and, for the second ratio, 9 more
+        ({"epochs": 17, "continued": True, "per_job": 2}, "trains for 26 epochs"),
+        ({"epochs": 16, "continued": True, "per_job": 2}, ""),
+        ({"epochs": 26, "regimes": ["finetune"]}, ""),
+    ],
+)
+def test_what_a_method_trains_itself_must_fit_the_rest(schema, probmask, sentence):
+    together = probmask.pop("per_job", 1)
+    config = {
+        "networks": [{"dataset": "digits", "model": "mlp"}],
+        "seeds": [0],
+        "compressions": [2, 8],
+        "compressions_per_job": together,
+        "regimes": ["scratch"],
+        "train": {"epochs": 20},
+        "finetune": {"epochs": 5},
+        "methods": {"probmask": probmask},
+    }
+    if not sentence:
+        assert complete(config, schema)["methods"]["probmask"]["method"] == "probmask"
+        return
+    with pytest.raises(UserError, match=rf"^config: methods\.probmask.*{sentence}"):
+        complete(config, schema)
+
+
 def test_schema_knows_exactly_what_the_package_offers(schema):
     assert set(schema["$defs"]["dataset"]["enum"]) == set(data.DATASETS)
     assert set(schema["$defs"]["model"]["enum"]) == set(models.MODELS)
