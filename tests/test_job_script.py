@@ -22,7 +22,7 @@ def run(root, folder, body, threads=1):
 
             snakemake = SimpleNamespace(
                 threads={threads}, log=[{log!r}], rule="train", wildcards=Wildcards(["digits"]),
-                output=["results/out/file"],
+                output=["{folder}/out/file"],
             )
             with job(snakemake) as log:
             {body}
@@ -30,6 +30,7 @@ def run(root, folder, body, threads=1):
         ).format(
             scripts=str(root / "workflow/scripts"),
             log=str(folder / "log"),
+            folder=folder,
             threads=threads,
             body=textwrap.indent(textwrap.dedent(body), " " * 4),
         )
@@ -81,9 +82,17 @@ def test_a_full_disk_is_one_line(root, tmp_path, error):
     done = run(root, tmp_path, f"raise {error}")
     assert done.returncode == 1
     assert done.stderr == (
-        "train digits: results/out: No space left on device; "
+        f"train digits: {tmp_path}/out: No space left on device; "
         "make room or make it writable, then run again\n"
     )
+
+
+def test_what_a_killed_attempt_left_is_removed(root, tmp_path):
+    (tmp_path / "out").mkdir()
+    for name in (".123.file", ".123.other", ".hidden.file"):
+        (tmp_path / "out" / name).touch()
+    assert run(root, tmp_path, "pass").returncode == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {".123.other", ".hidden.file"}
 
 
 def test_an_unexpected_error_keeps_its_traceback(root, tmp_path):

@@ -48,6 +48,7 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
     start = time.perf_counter()
     log = _log_to(snakemake.log[0])
     log.info("started on %s", place())
+    _sweep(snakemake.output)
     try:
         yield log
     except UserError as error:
@@ -78,6 +79,14 @@ def _log_to(path: str) -> logging.Logger:
         handlers=handlers,
     )
     return logging.getLogger("graphprune")
+
+
+def _sweep(outputs: Any) -> None:
+    # an attempt that was killed while it wrote left its temporary file (graphprune.files.atomic)
+    for output in map(Path, outputs):
+        for left in output.parent.glob(f".*.{output.name}"):
+            if left.name.split(".")[1].isdigit():
+                left.unlink(missing_ok=True)
 
 
 def _disk_error(error: BaseException | None) -> str:
