@@ -123,7 +123,12 @@ def unit_record(network: Network, metrics_path: Path, settings: Mapping[str, obj
         unit=f"{network.unit}/{method}/{ratio}",
         name=name if labels["regime"] == FINETUNE else f"{name} from {labels['regime']}",
         params={**labels, **settings},
-        metrics={**{key: metrics[key] for key in UNIT_METRICS}, **report, **densities},
+        metrics={
+            **{key: metrics[key] for key in UNIT_METRICS},
+            "compression_achieved": metrics["params_total"] / max(metrics["params_kept"], 1),
+            **report,
+            **densities,
+        },
         curves=_curves(folder / "history.csv", "finetune"),
         tags={
             **network.tags,

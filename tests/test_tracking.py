@@ -19,6 +19,7 @@ from graphprune import tracking
 from graphprune.errors import UserError
 from graphprune.tracking import Patience, Store, UnitRecord, create_store, source_state
 from graphprune.tracking.runs import GROUP_TAG, UNDEFINED_TAG, UNIT_TAG
+from graphprune.tracking.view import FILTER, NOTE_TAG, ORDER, VIEW_TAG, path
 
 GROUP = "digits/mlp/0"
 
@@ -317,6 +318,25 @@ def test_creating_twice_keeps_what_is_there(store: Store, results: Path, tmp_pat
     again = create_store(results, "demo")
     assert again.experiment_id == store.experiment_id
     assert again.record(dense(tmp_path)) == runs
+
+
+def test_an_experiment_has_a_view_and_keeps_what_users_wrote(store: Store, results: Path) -> None:
+    def tags() -> dict[str, str]:
+        return store.client.get_experiment(store.experiment_id).tags
+
+    state = json.loads(tags()[VIEW_TAG])
+    axes = [
+        (c["xaxis"]["key"], c["yaxis"]["key"]) for c in state["compareRunCharts"] if "xaxis" in c
+    ]
+    assert ("compression_achieved", "accuracy_finetuned") in axes
+    assert state["searchFilter"] == FILTER
+    assert store.client.search_runs([store.experiment_id], FILTER, order_by=[ORDER]) == []
+    assert path(store.experiment_id) in tags()[NOTE_TAG]
+    store.client.set_experiment_tag(store.experiment_id, NOTE_TAG, "ours")
+    store.client.set_experiment_tag(store.experiment_id, VIEW_TAG, "{}")
+    create_store(results, "demo")
+    assert tags()[NOTE_TAG] == "ours"
+    assert json.loads(tags()[VIEW_TAG]) == state
 
 
 def test_the_environment_names_the_store(

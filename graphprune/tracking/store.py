@@ -26,6 +26,7 @@ from graphprune.tracking.runs import (
     new_points,
 )
 from graphprune.tracking.unit import UnitRecord, digest
+from graphprune.tracking.view import VIEW_TAG, experiment_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +61,9 @@ def create_store(
         if patience.call(client.get_experiment_by_name, experiment) is None:
             location = None if is_server(uri) else (results / "mlartifacts").as_uri()
             patience.call(_create_experiment, client, experiment, location)
-    return Store(results, experiment, uri, patience)
+        store = Store(results, experiment, uri, patience)
+        store.describe()
+    return store
 
 
 def _create_experiment(client: MlflowClient, name: str, location: str | None) -> None:
@@ -153,6 +156,14 @@ class Store:
         files = artifacts(unit, [{folder: [Path(path) for path in paths]}])
         self._upload(run_id, files.values(), {})
         return run_id
+
+    def describe(self) -> None:
+        """Give the experiment its saved view and, where it has none, a description."""
+        held = self._call(self.client.get_experiment, self.experiment_id).tags
+        for key, value in experiment_tags(self.experiment_id).items():
+            # what users wrote stays
+            if held.get(key) != value and (key == VIEW_TAG or key not in held):
+                self._call(self.client.set_experiment_tag, self.experiment_id, key, value)
 
     def group_lock(self, group: str) -> AbstractContextManager[None]:
         """Context: one process at a time writes the runs of ``group``."""
