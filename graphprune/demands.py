@@ -33,10 +33,14 @@ BASE = {
 OVERVIEWS = ("figures", "records")
 # the two Snakemakes that run inside a scheduler's job, MB
 SNAKEMAKE = 260
+# stages that train -> forward passes that a pass over the data costs
+TRAININGS = {"train": 3, "finetune": 3, "learn": 6}
 # asked for, of what was measured
 MARGIN = 1.25
-# multiplications a second of a training on one slow core, and seconds of one edge's curvature
-SPEED = 1e9
+# multiplications a second of a training on one slow core (here 1.5e10 to 2.8e10), seconds of a
+# training step however small, seconds of one edge's curvature
+SPEED = 1e10
+STEP = 0.004
 CURVATURE_SECONDS = 4e-6
 # seconds of imports and of waiting for a busy disk; of one unit's share in an overview
 START, OVERVIEW_OF_A_UNIT = 30, 1.0
@@ -80,7 +84,7 @@ def memory(task: Task) -> int:
 
 
 def minutes(task: Task) -> int:
-    """Minutes to ask for: twice what one slow core takes, and the start-up.
+    """Minutes to ask for: 1.5 times what one slow core takes, and the start-up.
 
     A training pass takes three forward passes, ProbMask's six; curvature's time goes with edges and
     examples.
@@ -88,7 +92,7 @@ def minutes(task: Task) -> int:
     >>> minutes(Task("train", "mnist5k", "lenet5", passes=20))
     2
     """
-    return ceil((START + 2 * _seconds(task)) / 60)
+    return ceil((START + 1.5 * _seconds(task)) / 60)
 
 
 def _bytes(task: Task) -> float:
@@ -102,7 +106,7 @@ def _bytes(task: Task) -> float:
     weights = 4 * size.parameters
     # two layers at a time are held, a third of all at worst
     inference = images + 3 * weights + 4 * EVALUATED * size.activations / 3
-    training = images + 6 * weights + 3 * 4 * task.batch * size.activations
+    training = images + 6 * weights + 1.5 * 4 * task.batch * size.activations
     edges = size.multiplications
     return {
         "train": max(training, inference),
@@ -121,9 +125,10 @@ def _seconds(task: Task) -> float:
     if task.stage == "data":
         return dataset_bytes(task.dataset) / MB
     size = network_size(task.dataset, task.model)
-    forward = EXAMPLES[task.dataset] * size.multiplications / SPEED
-    factor = {"train": 3, "finetune": 3, "learn": 6}.get(task.stage, 1)
-    work = factor * task.passes * forward
+    examples = EXAMPLES[task.dataset] * task.passes
+    work = examples * size.multiplications / SPEED
+    if task.stage in TRAININGS:
+        work = TRAININGS[task.stage] * (work + STEP * examples / task.batch)
     if task.stage in ("score", "graph"):
         work += CURVATURE_SECONDS * size.multiplications * task.examples
     # reading and writing a network, and the Python around it

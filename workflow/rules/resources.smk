@@ -34,15 +34,16 @@ def task(stage, wildcards):
         "finetune": units
         * (train["epochs"] * in_scratch(wildcards) + finetune["epochs"]),
         "learn": units * learning_epochs(wildcards),
-        "evaluate": 1 + 2 * units,
-        "removal": 50,
+        # of the test split; removal looks at 80 pruned networks
+        "evaluate": (1 + 2 * units) / 5,
+        "removal": 80 / 5,
     }
     return demands.Task(
         stage,
         wildcards.dataset,
         wildcards.model,
         batch=max(part.get("batch_size", 64) for part in (train, finetune)),
-        passes=passes.get(stage, 1),
+        passes=passes.get(stage, 0),
         examples=10 * config["calibration"]["examples_per_class"],
         units=units,
     )
