@@ -12,6 +12,7 @@ import torch
 
 from graphprune import checkpoints, evaluation, networks
 from graphprune.errors import UserError
+from graphprune.masks import rescale
 from graphprune.regular_graphs.mapping import graph_masks
 from graphprune.regular_graphs.measures import Adjacency, describe
 from graphprune.training import Row, Settings, train
@@ -50,8 +51,9 @@ def train_on_graph(
     """Networks that are the graph from the start: mask first, then the full training.
 
     The graph is mapped to every layer at least as wide as it has nodes, except the first
-    convolution and the last linear layer (``graph_masks``). A seed sets the initialisation and the
-    order of the examples, the same for every graph, so that graphs are compared on equal terms.
+    convolution and the last linear layer (``graph_masks``); initial weights that stay are scaled to
+    their unit's norm (``masks.rescale``), as in the regime scratch. A seed sets the initialisation
+    and the order of the examples, the same for every graph: graphs are compared on equal terms.
 
     Parameters
     ----------
@@ -80,6 +82,7 @@ def train_on_graph(
                 f"no layer of {model} takes a graph of {len(graph)} nodes; allowed: at most the "
                 "smaller width of some layer between the first convolution and the last layer"
             )
+        rescale(network, masks)
         history = train(
             network,
             dataset.train,
