@@ -19,11 +19,19 @@ class Terminal(logging.Handler):
         self.progress = Progress(wanted, filter(os.path.exists, wanted))
         self.start = time.monotonic()
         self.failed = {}
+        # what Snakemake starts, a job or a group -> the jobs in it -> their outputs
+        self.started = {}
+        for job in workflow.dag.needrun_jobs():
+            whole = workflow.dag.get_job_group(job) or job
+            jobs = self.started.setdefault(whole.jobid, {})
+            jobs[job.jobid] = [str(path) for path in job.output]
 
     def emit(self, record):
         event = getattr(record, "event", None)
-        if event == LogEvent.JOB_INFO:
-            self.progress.started(record.jobid, map(str, record.output))
+        if event == LogEvent.JOB_STARTED:
+            for whole in record.jobs:
+                for job, outputs in self.started.get(whole, {}).items():
+                    self.progress.started(job, outputs)
         elif event == LogEvent.JOB_FINISHED:
             self.progress.finished(record.job_id)
             self.failed.pop(record.job_id, None)
