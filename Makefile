@@ -3,6 +3,10 @@ CONFIG ?= config.yaml
 CORES ?= all
 PORT ?= 5000
 WORKERS ?= 2
+# of make ui-server: what it keeps, where it listens, AUTH=1 to ask for a name and a password
+FOLDER ?= server
+HOST ?= 127.0.0.1
+AUTH ?=
 PROFILE ?= default
 
 PYTHON := .venv/bin/python
@@ -14,7 +18,7 @@ WORKFLOW := $(SNAKEMAKE) --workflow-profile workflow/profiles/default \
 	$(if $(filter-out config.yaml,$(CONFIG)),--configfile $(CONFIG))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo recover test test-cluster lint ui clean distclean
+.PHONY: help setup demo recover test test-cluster test-ui lint ui ui-server clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +49,10 @@ test-cluster: $(READY) ## run the workflow on a real, throw-away Slurm of two no
 	@tests/cluster/slurm.sh install
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest tests/cluster
 
+test-ui: $(READY) ## test MLflow's server on PostgreSQL, and its pages in headless Chromium
+	@tests/services/install.sh
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest tests/services
+
 lint: $(READY) ## check format, style and types of the code and the workflow
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
@@ -59,6 +67,10 @@ ui: $(READY) ## show the experiment record on http://127.0.0.1:5000 (PORT=5000)
 	esac; \
 	MLFLOW_DISABLE_TELEMETRY=true exec .venv/bin/mlflow ui --workers 1 --host 127.0.0.1 --port $(PORT) \
 		--backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(RESULTS)/mlflow.db}"
+
+ui-server: $(READY) ## a shared MLflow server with PostgreSQL (FOLDER=server, HOST=, PORT=, AUTH=1)
+	@exec $(PYTHON) -m graphprune.tracking.server --folder $(FOLDER) --host $(HOST) --port $(PORT) \
+		$(if $(AUTH),--auth)
 
 clean: ## remove the results and all caches
 	rm -rf $(RESULTS) .snakemake .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist

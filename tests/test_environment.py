@@ -19,7 +19,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[1]
 CONDA_FILE = ROOT / "envs" / "graphprune.yaml"
 # names on the Python index -> names in conda's channels
-CONDA_NAMES = {"torch": "pytorch"}
+CONDA_NAMES = {"torch": "pytorch", "psycopg2-binary": "psycopg2"}
 CONDA_ONLY = {"python", "graph-tool"}
 # the caps that a distribution's build of graph-tool imposes, and conda-forge's does not
 CAPPED = {"numpy"}
