@@ -1,5 +1,6 @@
 """A real Slurm of two nodes, folders to run the workflow in, and what is asked of its results."""
 
+import json
 import os
 import re
 import shutil
@@ -100,10 +101,10 @@ class Workspace:
         return [",".join(line.split(",")[at] for at in kept) for line in lines]
 
     def files(self):
-        """Every result that no clock has a part in: path -> bytes."""
+        """Every result that no clock has a part in: path -> what is said of it, and its bytes."""
         suffixes = ("mask.safetensors", "finetuned.safetensors", "pruned.safetensors")
-        found = (path for path in self.results.rglob("*") if path.name in suffixes)
-        return {str(path.relative_to(self.results)): path.read_bytes() for path in found}
+        found = (path for path in self.results.glob("*/*/seed*/**/*") if path.name in suffixes)
+        return {str(path.relative_to(self.results)): tensors(path.read_bytes()) for path in found}
 
     def logs(self):
         return {path: path.read_text() for path in (self.results / "logs").rglob("*.log")}
@@ -112,12 +113,23 @@ class Workspace:
         """Temporary files of writers that never came to their end."""
         return [path for path in self.results.rglob(".*") if path.is_file()]
 
-    def units_recorded(self):
-        """Name of the unit of every run in MLflow that is not deleted, with repetitions."""
+    def recorded(self):
+        """Unit and artifacts of every run in MLflow that is not deleted, sorted."""
         client = MlflowClient(f"sqlite:///{self.results}/mlflow.db")
         experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-        runs = client.search_runs(experiments, max_results=5000)
-        return [run.data.tags["graphprune.unit"] for run in runs]
+        rows = []
+        for run in client.search_runs(experiments, max_results=5000):
+            folder = Path(run.info.artifact_uri.removeprefix("file://"))
+            files = (path for path in folder.rglob("*") if path.is_file())
+            artifacts = sorted(str(path.relative_to(folder)) for path in files)
+            rows.append((run.data.tags["graphprune.unit"], artifacts))
+        return sorted(rows)
+
+
+def tensors(content):
+    """Header and data of a safetensors file, whose library writes the header in any order."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    return json.loads(content[8:end]), content[end:]
 
 
 def writers(log):
@@ -140,8 +152,9 @@ def assert_nothing_lost_nothing_twice(workspace, reference):
     """The results of ``reference``, each made by one writer at a time, and as many runs."""
     assert workspace.metrics() == reference.metrics()
     assert workspace.files() == reference.files()
-    recorded = workspace.units_recorded()
-    assert sorted(recorded) == sorted(set(recorded)) == sorted(reference.units_recorded())
+    recorded = workspace.recorded()
+    assert len({unit for unit, _ in recorded}) == len(recorded)
+    assert recorded == reference.recorded()
     for path, log in workspace.logs().items():
         order = writers(log)
         assert len(order) == len(set(order)), f"{path}: two at a time\n{log}"

@@ -53,7 +53,7 @@ def test_a_full_and_a_read_only_disk_end_in_one_line(tmp_path, small, small_refe
     workspace = Workspace(tmp_path / "full", small)
     disk.folder.mkdir()
     # holds the dataset and the trained networks, not the pruned ones
-    disk.mount("size=1200k")
+    disk.mount("size=800k")
     units = [
         f"results/digits/mlp/seed{seed}/finetune/magnitude/x{ratio}/metrics.json"
         for seed in small["seeds"]
