@@ -43,7 +43,7 @@ class Postgres:
 
     def uri(self, database: str) -> str:
         """SQLAlchemy's address of ``database``."""
-        return f"postgresql://{USER}@/{database}?host={quote(str(self.folder), safe='')}"
+        return f"postgresql://{USER}@/{database}?host={quote(str(self.folder))}"
 
     def __enter__(self) -> Postgres:
         self.start()

@@ -73,7 +73,7 @@ class Server:
             config = self.folder / "basic_auth.ini"
             found["MLFLOW_AUTH_CONFIG_PATH"] = str(config.resolve())
             found["MLFLOW_FLASK_SERVER_SECRET_KEY"] = _secret(self.folder / "secret_key")
-            _write_private(config, _AUTH_CONFIG.format(database=users))
+            _write_private(config, _AUTH_CONFIG.format(database=users.replace("%", "%%")))
         return found
 
 
@@ -82,6 +82,8 @@ _AUTH_CONFIG = """\
 default_permission = READ
 database_uri = {database}
 admin_username = admin
+# a password is hashed once a minute instead of at every request
+auth_cache_ttl_seconds = 60
 authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 """
 
@@ -96,6 +98,12 @@ def running(server: Server) -> Iterator[subprocess.Popen[bytes]]:
         server.folder.mkdir(parents=True, exist_ok=True)
         backend = os.environ.get("MLFLOW_BACKEND_STORE_URI", "")
         users = f"sqlite:///{server.folder.resolve()}/users.db"
+        # the file is written by the first start that had a password
+        if server.auth and not ((server.folder / "basic_auth.ini").exists() or _has_password()):
+            raise UserError(
+                "MLFLOW_AUTH_ADMIN_PASSWORD is not set; the first start takes the password of "
+                "'admin' from it (12 characters at least)"
+            )
         if not backend:
             database = stack.enter_context(Postgres(server.folder / "postgresql"))
             database.create("mlflow")
@@ -127,6 +135,10 @@ def _await(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
         if process.poll() is not None or time.monotonic() > end:
             raise UserError(f"mlflow server does not start on {server.address}; see {log}")
         time.sleep(0.2)
+
+
+def _has_password() -> bool:
+    return bool(os.environ.get("MLFLOW_AUTH_ADMIN_PASSWORD"))
 
 
 def answers(address: str) -> bool:
