@@ -91,11 +91,22 @@ def _check_networks(config: Config) -> None:
         if pair in seen:
             raise UserError(f"{where} is {'/'.join(pair)} again; each pair is allowed once")
         seen.add(pair)
-        shape = describe(network["dataset"]).input_shape
-        try:
-            check_fit(network["model"], shape)
-        except UserError as error:
-            raise UserError(f"{where}.model on dataset {network['dataset']}: {error}") from error
+        _check_fit(network, where)
+    experiment = config["rgp_aspl"]
+    _check_fit(experiment, "config: rgp_aspl")
+    nodes, degree = experiment["nodes"], experiment["degree"]
+    if nodes * degree % 2 or degree >= nodes:
+        raise UserError(
+            f"config: rgp_aspl: {nodes} nodes of degree {degree}; allowed: degree < nodes, and "
+            "nodes x degree even"
+        )
+
+
+def _check_fit(network: Config, where: str) -> None:
+    try:
+        check_fit(network["model"], describe(network["dataset"]).input_shape)
+    except UserError as error:
+        raise UserError(f"{where}.model on dataset {network['dataset']}: {error}") from error
 
 
 def _resolve(rules: Schema, schema: Schema) -> Schema:
