@@ -42,8 +42,8 @@ MARGIN = 1.25
 SPEED = 1e10
 STEP = 0.004
 CURVATURE_SECONDS = 4e-6
-# seconds of imports and of waiting for a busy disk; of one unit's share in an overview
-START, OVERVIEW_OF_A_UNIT = 30, 1.0
+# seconds of imports from a cold or busy shared disk; of one unit's share in an overview
+START, OVERVIEW_OF_A_UNIT = 120, 1.0
 # images in one forward pass of an evaluation
 EVALUATED = 1000
 
@@ -90,7 +90,7 @@ def minutes(task: Task) -> int:
     examples.
 
     >>> minutes(Task("train", "mnist5k", "lenet5", passes=20))
-    2
+    4
     """
     return ceil((START + 1.5 * _seconds(task)) / 60)
 

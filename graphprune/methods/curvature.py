@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 import torch
 
 from graphprune.curvature.definitions import ALPHA, check_alpha
@@ -16,6 +17,8 @@ from graphprune.neural_graph.tracing import trace
 from graphprune.neural_graph.vertex_values import values
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor, nn
 
     from graphprune.neural_graph.structure import Floats, NeuralGraph
@@ -62,14 +65,31 @@ class Curvature(Method):
     def run(
         self, model: nn.Module, inputs: Tensor | None = None, targets: Tensor | None = None
     ) -> Result:
+        return self.run_part(model, inputs, 0, 1)
+
+    def run_part(self, model: nn.Module, inputs: Tensor | None, part: int, parts: int) -> Result:
+        """As `run`, by the examples of one of ``parts`` equal parts; `gather` joins them all.
+
+        The network is evaluated on all ``inputs`` together, for its outputs depend in their last
+        bits on the size of a batch. part: 0 ≤ part < parts ≤ number of examples.
+
+        >>> gather([method.run_part(model, inputs, part, 4) for part in range(4)])
+        """
         if inputs is None:
             raise UserError("method curvature needs inputs: the examples whose curvature counts")
+        if not 0 <= part < parts <= len(inputs):
+            raise UserError(
+                f"part is {part} of {parts}; allowed: at most one part for each of the "
+                f"{len(inputs)} examples (calibration.parts)"
+            )
         start = time.perf_counter()
         traced = trace(model, tuple(inputs.shape[1:]), fold_batchnorm=self.fold_batchnorm)
-        kappa, details = self._curvatures(traced.graph, values(traced, inputs))
+        own = np.array_split(np.arange(len(inputs)), parts)[part]
+        levels = [level[own] for level in values(traced, inputs)]
+        kappa, details = self._curvatures(traced.graph, levels)
         report = {
             **details,
-            "examples": float(len(inputs)),
+            "examples": float(len(own)),
             "vertices": float(traced.graph.vertices),
             "edges": float(traced.graph.edges),
             "seconds": time.perf_counter() - start,
@@ -96,3 +116,28 @@ class Curvature(Method):
         )
         largest = max((float(e.max(initial=0.0)) for e in found.error.values()), default=0.0)
         return found.kappa, {**found.statistics, "certified_error": largest}
+
+
+# of a report, what is that of the network and what is the worst of the parts; the rest adds up
+_OF_THE_NETWORK = ("vertices", "edges")
+_WORST = ("certified_error",)
+
+
+def gather(parts: Sequence[Result]) -> Result:
+    """The result of all examples from those of their parts: −κ_min is the largest of all −κ_min.
+
+    Exactly what `Curvature.run` gives, bit by bit, if tolerance is 0; otherwise each of the two is
+    within the tolerance of the exact minimum.
+
+    Raises UserError if there are no parts, or if they score different parameters.
+    """
+    if not parts or any(part.scores.keys() != parts[0].scores.keys() for part in parts):
+        raise UserError("parts of a curvature score are missing, or of different networks")
+    scores = {
+        name: torch.stack([part.scores[name] for part in parts]).amax(0) for name in parts[0].scores
+    }
+    report = {}
+    for key in parts[0].report:
+        numbers = [part.report[key] for part in parts]
+        report[key] = max(numbers) if key in (*_OF_THE_NETWORK, *_WORST) else sum(numbers)
+    return Result(scores, report=report)

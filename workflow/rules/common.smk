@@ -54,6 +54,11 @@ COMPRESSIONS = [f"{ratio:g}" for ratio in config["compressions"]]
 METHODS = config["methods"]
 LEARNED = [label for label in METHODS if METHODS[label]["method"] in PER_SPARSITY]
 RANKED = [label for label in METHODS if label not in LEARNED]
+# curvature in several jobs, each of which looks at some of the examples
+PARTS = config["calibration"]["parts"]
+SCATTERED = [
+    label for label in RANKED if PARTS > 1 and METHODS[label]["method"] == "curvature"
+]
 PAIRS = [(regime, label) for label in METHODS for regime in METHODS[label]["regimes"]]
 REGIMES = sorted({regime for regime, _ in PAIRS})
 

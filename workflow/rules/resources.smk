@@ -2,6 +2,8 @@
 # a job killed for its memory or its time comes through when it is tried again.
 # On one machine nothing is asked for, and these numbers bind nobody.
 
+from math import ceil
+
 from graphprune import demands
 from graphprune.sizes import EXAMPLES as EXAMPLES_IN
 
@@ -44,7 +46,7 @@ def task(stage, wildcards):
         wildcards.model,
         batch=max(part.get("batch_size", 64) for part in (train, finetune)),
         passes=passes.get(stage, 0),
-        examples=10 * config["calibration"]["examples_per_class"],
+        examples=ceil(10 * config["calibration"]["examples_per_class"] / PARTS),
         units=units,
     )
 
