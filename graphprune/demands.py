@@ -90,7 +90,7 @@ def minutes(task: Task) -> int:
     examples.
 
     >>> minutes(Task("train", "mnist5k", "lenet5", passes=20))
-    4
+    3
     """
     return ceil((START + 1.5 * _seconds(task)) / 60)
 

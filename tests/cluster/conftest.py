@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -86,7 +87,11 @@ class Workspace:
             )
 
     def run(self, *arguments, program=("-m", "snakemake"), fails=False):
-        status = self.start(*arguments, program=program).wait()
+        process = self.start(*arguments, program=program)
+        try:
+            status = process.wait()
+        finally:
+            kill(process)
         assert (status != 0) == fails, self.printed()[-6000:]
         return self.printed()
 
@@ -124,6 +129,13 @@ class Workspace:
             artifacts = sorted(str(path.relative_to(folder)) for path in files)
             rows.append((run.data.tags["graphprune.unit"], artifacts))
         return sorted(rows)
+
+
+def kill(process):
+    """End a run and its scripts on this machine, if it has not ended; not its jobs."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def tensors(content):

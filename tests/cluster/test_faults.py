@@ -4,6 +4,7 @@ from conftest import (
     SLURM_PROFILE,
     Workspace,
     assert_nothing_lost_nothing_twice,
+    kill,
     wait_for,
 )
 
@@ -40,7 +41,7 @@ def test_a_job_over_its_memory_a_cancelled_job_and_a_dead_node(
         wait_for(lambda: "DOWN" in cluster.ask("sinfo", "-h", "-n", node, "-o", "%T").upper())
         assert run.wait(400) == 0, workspace.printed()[-6000:]
     finally:
-        run.kill()
+        kill(run)
         if node:
             cluster.boot(node)
     assert_nothing_lost_nothing_twice(workspace, small_reference)

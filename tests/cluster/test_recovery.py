@@ -1,7 +1,5 @@
 """Snakemake killed in mid-run, and a results disk that takes no more: one command goes on."""
 
-import os
-import signal
 import subprocess
 
 import pytest
@@ -9,6 +7,7 @@ from conftest import (
     SLURM_PROFILE,
     Workspace,
     assert_nothing_lost_nothing_twice,
+    kill,
     wait_for,
 )
 
@@ -19,11 +18,12 @@ def test_recover_after_snakemake_was_killed(cluster, tmp_path, small, small_refe
     workspace = Workspace(tmp_path / "killed", small, chains_per_job=1)
     run = workspace.start(*SLURM_PROFILE)
     started = workspace.results / "logs" / "finetune"
-    wait_for(lambda: started.exists() and list(started.glob("*.log")), 240)
-    refused = workspace.run(*SLURM_PROFILE, program=RECOVER, fails=True)
-    assert f"Snakemake still runs in {workspace.folder}: process {run.pid}" in refused
-    os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
+    try:
+        wait_for(lambda: started.exists() and list(started.glob("*.log")), 240)
+        refused = workspace.run(*SLURM_PROFILE, program=RECOVER, fails=True)
+        assert f"Snakemake still runs in {workspace.folder}: process {run.pid}" in refused
+    finally:
+        kill(run)
     orphans = {job for job, *_ in cluster.jobs(workspace.folder, "RUNNING")}
     assert orphans
     workspace.run(*SLURM_PROFILE, program=RECOVER)
