@@ -11,6 +11,7 @@ Paper: arXiv 2601.16366; the identities it rests on: ``curvature.bounds``.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,8 @@ from graphprune.curvature.problems import build_problem
 from graphprune.curvature.solving import solve_edges
 from graphprune.errors import UserError
 from graphprune.neural_graph.structure import Connection, Floats, Ints, NeuralGraph
+
+logger = logging.getLogger(__name__)
 
 # Bounds and base optima of one chunk of examples and positions stay below this many bytes.
 CHUNK_BYTES = 1 << 30
@@ -91,6 +94,9 @@ def parameter_curvatures(
                 error = np.maximum(error, result.error[name])
                 least = np.minimum(least, result.kappa[name])
             result.kappa[name], result.error[name] = least, error
+            seconds = perf_counter() - began
+            of = len(graph.connections)
+            logger.info("curvature of %s, %d of %d, after %.1f s", name, index + 1, of, seconds)
     for name, count in zip(STATISTICS, totals, strict=True):
         result.statistics[name] = float(count)
     statistics = result.statistics
