@@ -139,7 +139,7 @@ class Store:
                     child, own[child.unit], inherited, known.pop(child.unit, None), tags,
                     parent.unit,
                 )  # fmt: skip
-            self._adopt(known.values(), root)
+            self.adopt(known.values(), root)
         return runs
 
     def attach(self, unit: str, paths: Iterable[str | Path], folder: str) -> str:
@@ -202,7 +202,8 @@ class Store:
     def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return self.patience.call(function, *args, **kwargs)
 
-    def _adopt(self, runs: Iterable[Run], parent: str) -> None:
+    def adopt(self, runs: Iterable[Run], parent: str) -> None:
+        """Make ``parent`` the parent of ``runs``."""
         for run in runs:
             if run.data.tags.get("mlflow.parentRunId") != parent:
                 self._call(self.client.set_tag, run.info.run_id, "mlflow.parentRunId", parent)

@@ -91,6 +91,7 @@ onstart:
     if reason := disk_error():
         logger.error(reason)
         sys.exit(1)
+    follow()
     TERMINAL = Terminal()
     logger.addHandler(TERMINAL)
 

@@ -17,6 +17,7 @@ rule train:
         mem_mb=memory("train"),
         runtime=minutes("train"),
     params:
+        results=RESULTS,
         settings=settings("train"),
     script:
         "../scripts/train.py"

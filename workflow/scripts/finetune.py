@@ -3,7 +3,9 @@
 from job import job
 
 with job(snakemake) as log:
-    from graphprune import checkpoints, data, networks, results, training
+    from pathlib import Path
+
+    from graphprune import checkpoints, data, live, networks, results, training
     from graphprune.files import write_csv
     from graphprune.regimes import after_pruning
 
@@ -27,13 +29,16 @@ with job(snakemake) as log:
             snakemake.wildcards.regime, train, finetune, results.epochs_trained(scores_path)
         )
         mask, _ = checkpoints.load(mask_path, "mask")
-        history = training.train(
-            model,
-            dataset.train,
-            settings,
-            masks=mask,
-            validation=dataset.validation,
-            on_epoch=lambda row: log.info("%s", row),
-        )
+        folder = Path(history_path).parent
+        labels = {**snakemake.wildcards, "compression": float(folder.name.removeprefix("x"))}
+        with live.LiveCurve(snakemake.params.results, folder, "finetune", labels) as curve:
+            history = training.train(
+                model,
+                dataset.train,
+                settings,
+                masks=mask,
+                validation=dataset.validation,
+                on_epoch=curve,
+            )
         write_csv(history_path, history)
         networks.save(finetuned_path, model.state_dict(), identity)

@@ -3,7 +3,9 @@
 from job import job
 
 with job(snakemake) as log:
-    from graphprune import data, networks, training
+    from pathlib import Path
+
+    from graphprune import data, live, networks, training
     from graphprune.files import write_csv
 
     seed = int(snakemake.wildcards.seed)
@@ -13,12 +15,15 @@ with job(snakemake) as log:
     )
     model = identity.build()
     networks.save(snakemake.output.initial, model.state_dict(), identity)
-    history = training.train(
-        model,
-        dataset.train,
-        training.Settings.of(snakemake.params.settings, seed),
-        validation=dataset.validation,
-        on_epoch=lambda row: log.info("%s", row),
-    )
+    labels = {**snakemake.wildcards, "method": "dense"}
+    folder = Path(snakemake.output.history).parent
+    with live.LiveCurve(snakemake.params.results, folder.parent, "train", labels) as curve:
+        history = training.train(
+            model,
+            dataset.train,
+            training.Settings.of(snakemake.params.settings, seed),
+            validation=dataset.validation,
+            on_epoch=curve,
+        )
     write_csv(snakemake.output.history, history)
     networks.save(snakemake.output.checkpoint, model.state_dict(), identity)
