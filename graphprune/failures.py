@@ -8,7 +8,7 @@ from pathlib import Path
 
 # what job.py writes as the first and the last line of every attempt
 STARTED, FINISHED = " INFO started on ", " INFO finished after "
-# Snakemake's arguments that name what to make; those of a whole run do not belong to one unit
+ERROR = " ERROR "
 TAIL = 12
 
 
@@ -30,6 +30,16 @@ def has_finished(logs: Iterable[str]) -> bool:
     """Whether the last attempt in every one of ``logs`` came to its end."""
     ends = [tail(path, 1) for path in logs]
     return bool(ends) and all(end and FINISHED in end[0] for end in ends)
+
+
+def reason(logs: Iterable[str]) -> str:
+    """What the last attempt in one of ``logs`` says it ended by; empty if it does not say.
+
+    >>> reason(["results/logs/train/digits-mlp-seed0.log"])
+    'train.learning_rate is nan'
+    """
+    said = [line for path in logs for line in tail(path, 1) if ERROR in line]
+    return said[-1].partition(ERROR)[2] if said else ""
 
 
 def rerun(arguments: Sequence[str], output: str) -> str:

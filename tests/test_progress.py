@@ -80,6 +80,14 @@ def test_a_job_has_finished_if_its_last_attempt_has(tmp_path):
     assert not failures.has_finished([])
 
 
+def test_the_reason_is_the_error_that_ended_the_last_attempt(tmp_path):
+    error = "12:01 [7] ERROR results/x2: No space left on device"
+    log = log_of(tmp_path / "a", "12:01 [7] ERROR old", error)
+    assert failures.reason([log]) == "results/x2: No space left on device"
+    assert failures.reason([log_of(tmp_path / "b", f"{error}\nkilled")]) == ""
+    assert failures.reason(["none"]) == ""
+
+
 def test_a_failure_names_the_unit_the_log_and_a_command_that_makes_its_file(tmp_path):
     log = log_of(tmp_path / "log", "12:01 [7] ERROR loss is nan")
     outputs = [f"{RUN}/x2/mask.safetensors", f"{RUN}/x2/pruned.safetensors"]

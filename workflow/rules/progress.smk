@@ -63,7 +63,8 @@ class Terminal(logging.Handler):
         if not outputs:
             return
         command = failures.rerun(sys.argv, outputs[0])
-        self.failed[info["jobid"]] = f"{info['rule_name']}: {command}"
+        reason = failures.reason(logs) or "see its log above"
+        self.failed[info["jobid"]] = [f"{info['rule_name']}: {reason}", f"  {command}"]
         logger.error(failures.describe(info["rule_name"], outputs, logs, command))
 
 
@@ -99,7 +100,8 @@ onstart:
 onerror:
     if TERMINAL and TERMINAL.failed:
         logger.error("Failed for good; each can be run alone:")
-        for line in TERMINAL.failed.values():
-            logger.error(f"  {line}")
+        for lines in TERMINAL.failed.values():
+            for line in lines:
+                logger.error(f"  {line}")
     if reason := disk_error():
         logger.error(reason)
