@@ -9,6 +9,7 @@ from conftest import (
     SLURM_PROFILE,
     Workspace,
     assert_nothing_lost_nothing_twice,
+    kill,
 )
 
 
@@ -16,8 +17,13 @@ def test_two_nodes_give_the_same_bytes_as_one_machine(cluster, tmp_path):
     config = yaml.safe_load((ROOT / "workflow/presets/tiny.yaml").read_text())
     local = Workspace(tmp_path / "local", config)
     remote = Workspace(tmp_path / "remote", config)
-    local.run(*LOCAL_PROFILE)
-    remote.run(*SLURM_PROFILE)
+    # side by side: Snakemake spends much of its time on a cluster waiting
+    alone = local.start(*LOCAL_PROFILE)
+    try:
+        remote.run(*SLURM_PROFILE)
+        assert alone.wait() == 0, local.printed()[-6000:]
+    finally:
+        kill(alone)
     assert_nothing_lost_nothing_twice(remote, local)
     jobs = cluster.jobs(remote.folder)
     assert {state for _, state, _, _ in jobs} == {"COMPLETED"}
