@@ -73,7 +73,8 @@ SlurmctldPidFile=$dir/pid/slurmctld
 SlurmdPidFile=$dir/pid/slurmd-%n
 SlurmctldLogFile=$dir/log/slurmctld
 SlurmdLogFile=$dir/log/slurmd-%n
-PartitionName=main Nodes=ALL Default=YES MaxTime=120 State=UP
+# the least loaded node first, so that both have work
+PartitionName=main Nodes=ALL Default=YES LLN=YES MaxTime=240 State=UP
 CONF
     for at in "${!NODES[@]}"; do
         echo "NodeName=${NODES[at]} NodeHostname=$(hostname -s) NodeAddr=$NET.$((11 + at))" \

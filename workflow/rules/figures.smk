@@ -139,13 +139,12 @@ rule figure_probabilities:
 
 rule figure_regular_graph:
     input:
-        scores=lambda wildcards: UNIT.format(
+        scores=lambda wildcards: f"{UNIT}/scores.safetensors".format(
             **wildcards,
             seed=FIRST_SEED,
             regime=METHODS[wildcards.method]["regimes"][0],
             compression=COMPRESSIONS[len(COMPRESSIONS) // 2],
-        )
-        + "/scores.safetensors",
+        ),
     output:
         drawn(
             f"graph-{{method}}-{NETWORK}",
