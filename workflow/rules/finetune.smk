@@ -23,7 +23,7 @@ for suffix, ratios in batches().items():
             mem_mb=memory("finetune"),
             runtime=minutes("finetune"),
         params:
-            results=RESULTS,
+            results=lambda wildcards: RESULTS,
             train=settings("train"),
             finetune=settings("finetune"),
         script:

@@ -17,7 +17,7 @@ rule train:
         mem_mb=memory("train"),
         runtime=minutes("train"),
     params:
-        results=RESULTS,
+        results=lambda wildcards: RESULTS,
         settings=settings("train"),
     script:
         "../scripts/train.py"
