@@ -65,7 +65,10 @@ ui: $(READY) ## show the experiment record on http://127.0.0.1:5000 (PORT=5000)
 	http*) echo "the record is on the server $$MLFLOW_TRACKING_URI"; exit 0 ;; \
 	'') test -f $(RESULTS)/mlflow.db || { echo "$(RESULTS)/mlflow.db: no such file; run make demo first" >&2; exit 1; } ;; \
 	esac; \
-	MLFLOW_DISABLE_TELEMETRY=true exec .venv/bin/mlflow ui --workers 1 --host 127.0.0.1 --port $(PORT) \
+	test ! -f $(RESULTS)/tracking/store.json || $(PYTHON) -m graphprune.tracking.view \
+		http://127.0.0.1:$(PORT) $(RESULTS)/tracking/store.json; \
+	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
+		exec .venv/bin/mlflow ui --workers 1 --host 127.0.0.1 --port $(PORT) \
 		--backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(RESULTS)/mlflow.db}"
 
 ui-server: $(READY) ## a shared MLflow server with PostgreSQL (FOLDER=server, HOST=, PORT=, AUTH=1)

@@ -3,11 +3,17 @@
 MLflow's user interface keeps a shared view (its *Share* button makes one) as JSON in a tag of the
 experiment and opens it by ``viewStateShareKey`` in the address. The tag written here holds the
 filter, the order, the columns and the charts; an interface that does not know a key leaves it.
+
+Run as a program with the server's address and the file that notes the experiment's number, it
+prints the view's address.
 """
 
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
+from urllib.parse import urlencode
 
 KEY = "comparison"
 VIEW_TAG = f"mlflow.sharedViewState.{KEY}"
@@ -52,9 +58,14 @@ def path(experiment_id: str) -> str:
     """The address of the view, relative to that of the user interface.
 
     >>> path("1")
-    '#/experiments/1/runs?viewStateShareKey=comparison&compareRunsMode=CHART'
+    '#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=comparison&...'
     """
-    return f"#/experiments/{experiment_id}/runs?viewStateShareKey={KEY}&compareRunsMode=CHART"
+    query = {
+        "workflowType": "machine_learning",
+        "viewStateShareKey": KEY,
+        "compareRunsMode": "CHART",
+    }
+    return f"#/experiments/{experiment_id}/runs?{urlencode(query)}"
 
 
 def _state() -> dict[str, object]:
@@ -123,3 +134,9 @@ def _lines() -> list[dict[str, object]]:
         }
         for name in CURVES
     ]
+
+
+if __name__ == "__main__":
+    server, noted = sys.argv[1:]
+    number = json.loads(Path(noted).read_text())["experiment_id"]
+    print(f"the comparison at a glance: {server}/{path(number)}", flush=True)
