@@ -129,6 +129,30 @@ def test_the_record_completes_the_live_run(store: Store, tmp_path: Path) -> None
     assert deleted(store) == 0
 
 
+def test_a_record_interrupted_on_a_live_run_is_completed(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    following = follower(tmp_path)
+    with curve(tmp_path) as write:
+        write(rows(1)[0])
+        following.step(time.time())
+    live = active(store)[GROUP].info.run_id
+    record = finished(tmp_path, metrics={"accuracy_dense": 0.9})
+
+    def without_tags(run_id: str, tags: object = (), **batch: object) -> None:
+        log_batch(run_id, **batch)
+        raise KeyboardInterrupt
+
+    log_batch = store.client.log_batch
+    with monkeypatch.context() as patch:
+        patch.setattr(store.client, "log_batch", without_tags)
+        with pytest.raises(KeyboardInterrupt):
+            store.record(record)
+    assert active(store)[GROUP].data.metrics["accuracy_dense"] == 0.9
+    assert store.record(record) == {GROUP: live}
+    assert points(store, GROUP) == LOSSES
+
+
 def test_a_unit_is_followed_below_its_dense_network(store: Store, tmp_path: Path) -> None:
     following = follower(tmp_path)
     with curve(tmp_path, UNIT, "finetune", method="random") as write:

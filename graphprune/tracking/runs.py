@@ -40,9 +40,9 @@ def extends(run: Run, record: UnitRecord, client: MlflowClient, patience: Patien
     curves = record.finite_curves()
     if run.data.tags.get(LIVE_TAG) != "true":
         return run.data.tags.get(CURVES_TAG) == digest(curves)
-    for key in run.data.metrics:
+    for key in run.data.metrics.keys() & curves.keys():
         history = patience.call(client.get_metric_history, run.info.run_id, key)
-        if not {(point.step, point.value) for point in history} <= set(curves.get(key, [])):
+        if not {(point.step, point.value) for point in history} <= set(curves[key]):
             return False
     return True
 
