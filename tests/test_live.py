@@ -139,8 +139,8 @@ def test_a_record_interrupted_on_a_live_run_is_completed(
     live = active(store)[GROUP].info.run_id
     record = finished(tmp_path, metrics={"accuracy_dense": 0.9})
 
-    def without_tags(run_id: str, tags: object = (), **batch: object) -> None:
-        log_batch(run_id, **batch)
+    def without_tags(run_id: str, **batch: object) -> None:
+        log_batch(run_id, params=batch["params"], metrics=batch["metrics"])
         raise KeyboardInterrupt
 
     log_batch = store.client.log_batch
