@@ -112,7 +112,9 @@ class Workspace:
         return {str(path.relative_to(self.results)): tensors(path.read_bytes()) for path in found}
 
     def logs(self):
-        return {path: path.read_text() for path in (self.results / "logs").rglob("*.log")}
+        """The log of every job; live.log is the follower's, a process and not a job."""
+        found = (self.results / "logs").rglob("*.log")
+        return {path: path.read_text() for path in found if path.name != "live.log"}
 
     def left_over(self):
         """Temporary files of writers that never came to their end."""
