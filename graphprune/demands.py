@@ -31,6 +31,9 @@ BASE = {
 }
 # stages that look at no single network
 OVERVIEWS = ("figures", "records")
+# what CUDA's libraries hold of a process's memory, MB: a guess, not measured
+CUDA = 2000
+ON_DEVICE = ("train", "finetune", "learn", "evaluate", "removal")
 # the two Snakemakes that run inside a scheduler's job, MB
 SNAKEMAKE = 260
 # stages that train -> forward passes that a pass over the data costs
@@ -54,7 +57,7 @@ class Task:
 
     stage: one of ``BASE``. dataset, model: of its network; empty for an overview.
     batch: examples a training step. passes: epochs times trainings. examples: that curvature sees.
-    units: networks that the job makes or shows.
+    units: networks that the job makes or shows. device: where stages that train or measure run.
     """
 
     stage: str
@@ -64,6 +67,7 @@ class Task:
     passes: float = 0.0
     examples: int = 0
     units: int = 1
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if self.stage not in BASE:
@@ -80,6 +84,8 @@ def memory(task: Task) -> int:
     700
     """
     needed = MARGIN * (BASE[task.stage] + _bytes(task) / MB) + SNAKEMAKE
+    if task.device == "cuda" and task.stage in ON_DEVICE:
+        needed += CUDA
     return 100 * ceil(needed / 100)
 
 

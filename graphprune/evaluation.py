@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 @torch.no_grad()
 def predictions(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Tensor:
-    """Predicted classes, int64 ``(n,)``, of images ``(n, *input shape)``, in evaluation mode."""
+    """Predicted classes, int64 ``(n,)`` on the CPU, of images ``(n, *input shape)``."""
     was_training = model.training
     model.eval()
-    classes = [model(batch).argmax(1) for batch in images.split(batch_size)]
+    device = next(model.parameters()).device
+    classes = [model(batch.to(device)).argmax(1).cpu() for batch in images.split(batch_size)]
     model.train(was_training)
     return torch.cat(classes)
 

@@ -14,6 +14,7 @@ from graphprune.methods import Result, method_class
 from graphprune.regimes import epochs_in_all
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from graphprune.data import Split
@@ -77,6 +78,7 @@ def unit_metrics(
     compression: float,
     dense_accuracy: float,
     test: Split,
+    device: torch.device | str = "cpu",
     scores: str | Path,
     mask: str | Path,
     pruned: str | Path,
@@ -86,8 +88,8 @@ def unit_metrics(
     """One unit's row of the comparison, and the cost of each of its layers.
 
     method: its label in the configuration. compression: the ratio asked for; ``sparsity`` and the
-    counts are what was achieved. train_epochs: of the dense network; ``epochs`` is what the unit
-    took in all. The paths are the unit's files.
+    counts are what was achieved. device: where accuracies are measured. train_epochs: of the dense
+    network; ``epochs`` is what the unit took in all. The paths are the unit's files.
     """
     scored = load(scores)
     masks, _ = checkpoints.load(mask, "mask")
@@ -112,8 +114,8 @@ def unit_metrics(
         "file_size_total": sizes.file_size_total,
         "file_size_kept": sizes.file_size_kept,
         "accuracy_dense": dense_accuracy,
-        "accuracy_pruned": evaluation.accuracy(before, test),
-        "accuracy_finetuned": evaluation.accuracy(after, test),
+        "accuracy_pruned": evaluation.accuracy(before.to(device), test),
+        "accuracy_finetuned": evaluation.accuracy(after.to(device), test),
         "epochs": epochs_in_all(regime, train_epochs, trained, len(seconds)),
         "seconds_score": scored.seconds,
         "seconds_finetune": sum(seconds),

@@ -84,8 +84,8 @@ def train(
 
     Parameters
     ----------
-    model : maps float32 ``(n, *input shape)`` to logits ``(n, classes)``.
-    examples : images and labels to train on.
+    model : maps float32 ``(n, *input shape)`` to logits ``(n, classes)``, on any device.
+    examples : images and labels to train on; go to the model's device batch by batch.
     masks : boolean, by parameter name; applied before the first step and after every one.
     validation : measured after every epoch where given; never trained on.
     on_epoch : called with each row as it is made.
@@ -99,7 +99,8 @@ def train(
     ------
     UserError : the loss is not finite; names the step and the setting to change.
     """
-    masks = masks or {}
+    device = next(model.parameters()).device
+    masks = {name: mask.to(device) for name, mask in (masks or {}).items()}
     apply(model, masks)
     optimizer = _optimizer(model, settings)
     steps_an_epoch = math.ceil(len(examples.labels) / settings.batch_size)
@@ -109,7 +110,8 @@ def train(
         start = time.perf_counter()
         model.train()
         loss_sum = correct = 0.0
-        for step, batch in enumerate(_batches(examples, settings.batch_size, generator)):
+        batches = _batches(examples, settings.batch_size, generator, device)
+        for step, batch in enumerate(batches):
             rate = learning_rate(settings, epoch, step / steps_an_epoch)
             loss, hits = _step(model, optimizer, rate, *batch)
             apply(model, masks)
@@ -153,10 +155,10 @@ def _optimizer(model: nn.Module, settings: Settings) -> Optimizer:
 
 
 def _batches(
-    examples: Split, size: int, generator: torch.Generator
+    examples: Split, size: int, generator: torch.Generator, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor]]:
     for chosen in torch.randperm(len(examples.labels), generator=generator).split(size):
-        yield examples.images[chosen], examples.labels[chosen]
+        yield examples.images[chosen].to(device), examples.labels[chosen].to(device)
 
 
 def _step(

@@ -47,6 +47,7 @@ def train_on_graph(
     seeds: Iterable[int],
     settings: Settings,
     on_epoch: Callable[[int, Row], None] | None = None,
+    device: torch.device | str = "cpu",
 ) -> list[dict[str, float]]:
     """Networks that are the graph from the start: mask first, then the full training.
 
@@ -61,6 +62,7 @@ def train_on_graph(
     model : the network's name. seeds : one training each. settings : of the training; its own seed
         is replaced.
     on_epoch : called with the seed and the row of each epoch.
+    device : where they are trained and measured.
 
     Returns
     -------
@@ -75,7 +77,8 @@ def train_on_graph(
     rows = []
     for seed in seeds:
         shape, classes = dataset.input_shape, len(dataset.classes)
-        network = networks.Identity(dataset.name, model, shape, classes, seed).build()
+        identity = networks.Identity(dataset.name, model, shape, classes, seed)
+        network = identity.build().to(device)
         masks = graph_masks(network, graph)
         if all(bool(mask.all()) for mask in masks.values()):
             raise UserError(

@@ -23,8 +23,10 @@ for suffix, ratios in batches().items():
             "../../envs/graphprune.yaml"
         resources:
             mem_mb=memory("evaluate"),
+            gpu=gpus,
             runtime=minutes("evaluate"),
         params:
+            device=config["device"],
             compressions=ratios,
             train=settings("train"),
         script:
@@ -51,6 +53,9 @@ rule removal:
         "../../envs/graphprune.yaml"
     resources:
         mem_mb=memory("removal"),
+        gpu=gpus,
         runtime=minutes("removal"),
+    params:
+        device=config["device"],
     script:
         "../scripts/removal.py"

@@ -21,8 +21,10 @@ for suffix, ratios in batches().items():
             "../../envs/graphprune.yaml"
         resources:
             mem_mb=memory("finetune"),
+            gpu=gpus,
             runtime=minutes("finetune"),
         params:
+            device=config["device"],
             results=lambda wildcards: RESULTS,
             train=settings("train"),
             finetune=settings("finetune"),

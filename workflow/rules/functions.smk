@@ -94,6 +94,7 @@ def recorded_settings(wildcards):
         for section in ("train", "finetune")
         for key, value in settings(section)(wildcards).items()
     }
+    shared["device"] = config["device"]
     shared["calibration/examples_per_class"] = config["calibration"][
         "examples_per_class"
     ]

@@ -21,6 +21,11 @@ def minutes(stage):
     return lambda wildcards, attempt: attempt * demands.minutes(task(stage, wildcards))
 
 
+def gpus(wildcards):
+    """Resource function of the stages that train or measure: GPUs, one or none."""
+    return int(config["device"] == "cuda")
+
+
 def task(stage, wildcards):
     if stage in demands.OVERVIEWS:
         units = len(COMPRESSIONS) * len(PAIRS)
@@ -48,6 +53,7 @@ def task(stage, wildcards):
         passes=passes.get(stage, 0),
         examples=ceil(10 * config["calibration"]["examples_per_class"] / PARTS),
         units=units,
+        device=config["device"],
     )
 
 

@@ -11,6 +11,7 @@ TRIALS = demands.Task(
     EXPERIMENT["model"],
     batch=TRAINING.get("batch_size", 64),
     passes=TRAINING["epochs"] * len(EXPERIMENT["seeds"]),
+    device=config["device"],
 )
 
 
@@ -55,8 +56,10 @@ rule rgp_aspl_train:
         "../../envs/graphprune.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: attempt * demands.memory(TRIALS),
+        gpu=gpus,
         runtime=lambda wildcards, attempt: attempt * demands.minutes(TRIALS),
     params:
+        device=config["device"],
         model=EXPERIMENT["model"],
         seeds=EXPERIMENT["seeds"],
         settings=TRAINING,

@@ -100,8 +100,10 @@ for suffix, ratios in batches().items():
             "../../envs/graphprune.yaml"
         resources:
             mem_mb=memory("learn"),
+            gpu=gpus,
             runtime=minutes("learn"),
         params:
+            device=config["device"],
             method=method_of,
             compressions=ratios,
         script:

@@ -15,8 +15,10 @@ rule train:
         "../../envs/graphprune.yaml"
     resources:
         mem_mb=memory("train"),
+        gpu=gpus,
         runtime=minutes("train"),
     params:
+        device=config["device"],
         results=lambda wildcards: RESULTS,
         settings=settings("train"),
     script:

@@ -3,12 +3,13 @@
 from job import job
 
 with job(snakemake) as log:
-    from graphprune import data, evaluation, networks, results
+    from graphprune import data, devices, evaluation, networks, results
     from graphprune.files import write_json
 
+    device = devices.use(snakemake.params.device)
     test = data.read(snakemake.input.data).test
     dense, identity = networks.load(snakemake.input.checkpoint)
-    dense_accuracy = evaluation.accuracy(dense, test)
+    dense_accuracy = evaluation.accuracy(dense.to(device), test)
     scores = list(snakemake.input.scores)
     if len(scores) < len(snakemake.params.compressions):
         scores = scores * len(snakemake.params.compressions)
@@ -21,6 +22,7 @@ with job(snakemake) as log:
             compression=float(snakemake.params.compressions[at]),
             dense_accuracy=dense_accuracy,
             test=test,
+            device=device,
             scores=scores[at],
             mask=snakemake.input.masks[at],
             pruned=snakemake.input.pruned[at],

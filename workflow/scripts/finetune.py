@@ -5,10 +5,11 @@ from job import job
 with job(snakemake) as log:
     from pathlib import Path
 
-    from graphprune import checkpoints, data, live, networks, results, training
+    from graphprune import checkpoints, data, devices, live, networks, results, training
     from graphprune.files import write_csv
     from graphprune.regimes import after_pruning
 
+    device = devices.use(snakemake.params.device)
     dataset = data.read(snakemake.input.data)
     sections = (snakemake.params.train, snakemake.params.finetune)
     scores = list(snakemake.input.scores)
@@ -33,7 +34,7 @@ with job(snakemake) as log:
         labels = {**snakemake.wildcards, "compression": float(folder.name.removeprefix("x"))}
         with live.LiveCurve(snakemake.params.results, folder, "finetune", labels) as curve:
             history = training.train(
-                model,
+                model.to(device),
                 dataset.train,
                 settings,
                 masks=mask,

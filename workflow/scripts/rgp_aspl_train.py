@@ -3,7 +3,7 @@
 from job import job
 
 with job(snakemake) as log:
-    from graphprune import data, training
+    from graphprune import data, devices, training
     from graphprune.files import write_csv
     from graphprune.regular_graphs import trials
 
@@ -14,6 +14,7 @@ with job(snakemake) as log:
         snakemake.params.model,
         snakemake.params.seeds,
         training.Settings.of(snakemake.params.settings, seed=0),
+        device=devices.use(snakemake.params.device),
         on_epoch=lambda seed, row: log.info("graph %d, seed %d: %s", number, seed, row),
     )
     write_csv(snakemake.output[0], [{"graph": number, **row} for row in rows])

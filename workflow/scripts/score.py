@@ -5,10 +5,12 @@ from job import job
 with job(snakemake) as log:
     from pathlib import Path
 
-    from graphprune import activations, data, methods, networks, results
+    from graphprune import activations, data, devices, methods, networks, results
     from graphprune.methods.series import run_series
 
     model, identity = networks.load(snakemake.input.checkpoint)
+    # only what trains runs on a GPU, see the rules
+    model.to(devices.use(snakemake.params.get("device", "cpu")))
     inputs = targets = None
     if calibration := snakemake.input.get("calibration"):
         inputs, targets = activations.read(calibration)

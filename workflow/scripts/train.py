@@ -5,7 +5,7 @@ from job import job
 with job(snakemake) as log:
     from pathlib import Path
 
-    from graphprune import data, live, networks, training
+    from graphprune import data, devices, live, networks, training
     from graphprune.files import write_csv
 
     seed = int(snakemake.wildcards.seed)
@@ -15,6 +15,7 @@ with job(snakemake) as log:
     )
     model = identity.build()
     networks.save(snakemake.output.initial, model.state_dict(), identity)
+    model.to(devices.use(snakemake.params.device))
     labels = {**snakemake.wildcards, "method": "dense"}
     folder = Path(snakemake.output.history).parent
     with live.LiveCurve(snakemake.params.results, folder.parent, "train", labels) as curve:
