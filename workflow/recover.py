@@ -34,12 +34,12 @@ def main(arguments: list[str]) -> int:
         if done.returncode:
             return done.returncode
     end([pid for pid, command in processes(here) if is_script(command)])
-    snakemake = [sys.executable, "-m", "snakemake", *arguments]
-    unlocked = subprocess.run([*snakemake, "--unlock"], check=False)
+    snakemake = [sys.executable, "-m", "snakemake"]
+    unlocked = subprocess.run([*snakemake, "--unlock", *arguments], check=False)
     if unlocked.returncode:
         return unlocked.returncode
     sys.stdout.flush()
-    return subprocess.run(snakemake, check=False).returncode
+    return subprocess.run([*snakemake, *arguments], check=False).returncode
 
 
 def prefix_of(folder: Path) -> str:

@@ -13,7 +13,8 @@ set -euo pipefail
 
 readonly NODES=(n1 n2) CPUS=4 MEMORY=8000
 readonly SPACE=graphprune BRIDGE=br-graphprune NET=10.83.41
-readonly CONF=/etc/slurm/slurm.conf
+readonly ETC=/etc/slurm
+readonly FILES=(slurm.conf gres.conf)
 readonly PACKAGES=(slurmctld slurmd slurm-client munge iproute2)
 
 die() {
@@ -62,6 +63,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 SchedulerParameters=sched_min_interval=0,bf_interval=2
 SlurmdParameters=config_overrides
+GresTypes=gpu
 ReturnToService=2
 SlurmdTimeout=10
 KillWait=2
@@ -78,7 +80,7 @@ PartitionName=main Nodes=ALL Default=YES LLN=YES MaxTime=240 State=UP
 CONF
     for at in "${!NODES[@]}"; do
         echo "NodeName=${NODES[at]} NodeHostname=$(hostname -s) NodeAddr=$NET.$((11 + at))" \
-            "Port=$((17101 + at)) CPUs=$CPUS RealMemory=$MEMORY"
+            "Port=$((17101 + at)) CPUs=$CPUS RealMemory=$MEMORY Gres=gpu:1"
     done
 }
 
@@ -110,15 +112,19 @@ await_nodes() {
 }
 
 start() {
-    local dir=$1 at node
-    if [[ -e $CONF ]] && timeout 5 scontrol ping 2>/dev/null | grep -q "is UP"; then
-        die "this machine belongs to a running Slurm cluster ($CONF); the tests need one without"
+    local dir=$1 at node file
+    if [[ -e $ETC/slurm.conf ]] && timeout 5 scontrol ping 2>/dev/null | grep -q "is UP"; then
+        die "this machine belongs to a running Slurm cluster ($ETC); the tests need one without"
     fi
     stop "$dir"
-    mkdir -p "$dir"/{state,log,pid} "${CONF%/*}"
-    if [[ -e $CONF ]]; then mv "$CONF" "$dir/slurm.conf.before"; fi
-    configuration "$dir" >"$CONF"
+    mkdir -p "$dir"/{state,log,pid,before} "$ETC"
     touch "$dir/owns-conf"
+    for file in "${FILES[@]}"; do
+        if [[ -e $ETC/$file ]]; then mv "$ETC/$file" "$dir/before"; fi
+    done
+    configuration "$dir" >"$ETC/slurm.conf"
+    # a GPU is a device file; this one only counts
+    echo "Name=gpu File=/dev/null" >"$ETC/gres.conf"
     ip link add "$BRIDGE" type bridge
     ip addr add "$NET.1/24" dev "$BRIDGE"
     ip link set "$BRIDGE" up
@@ -161,8 +167,11 @@ stop() {
     done
     ip link del "$BRIDGE" 2>/dev/null || true
     if [[ -e $dir/owns-conf ]]; then
-        rm -f "$CONF" "$dir/owns-conf"
-        if [[ -e $dir/slurm.conf.before ]]; then mv "$dir/slurm.conf.before" "$CONF"; fi
+        for file in "${FILES[@]}"; do
+            rm -f "$ETC/$file"
+            if [[ -e $dir/before/$file ]]; then mv "$dir/before/$file" "$ETC"; fi
+        done
+        rm -f "$dir/owns-conf"
     fi
 }
 

@@ -1,6 +1,8 @@
 """Jobs over their memory, cancelled jobs, dead nodes: tried again, and nothing lost or twice."""
 
+import pytest
 from conftest import (
+    RECORD,
     SLURM_PROFILE,
     Workspace,
     assert_nothing_lost_nothing_twice,
@@ -24,6 +26,7 @@ def running_stage(cluster, workspace, stage, busy=()):
     return wait_for(found, 240)
 
 
+@pytest.mark.usefixtures("tiny_here")
 def test_a_job_over_its_memory_a_cancelled_job_and_a_dead_node(
     cluster, tmp_path, small, small_reference
 ):
@@ -32,7 +35,7 @@ def test_a_job_over_its_memory_a_cancelled_job_and_a_dead_node(
     tight = ["--set-resources", "train:mem_mb=attempt*330", "activations:mem_mb=attempt*330"]
     tight += ["graph:mem_mb=attempt*330"]
     node = ""
-    run = workspace.start(*SLURM_PROFILE, *tight)
+    run = workspace.start(*SLURM_PROFILE, *tight, *RECORD)
     try:
         cancelled, _ = running_stage(cluster, workspace, "finetune")
         cluster.ask("scancel", cancelled)
@@ -46,12 +49,13 @@ def test_a_job_over_its_memory_a_cancelled_job_and_a_dead_node(
             cluster.boot(node)
     assert_nothing_lost_nothing_twice(workspace, small_reference)
     jobs = cluster.jobs(workspace.folder)
-    states = {job: state for job, state, _, _ in jobs}
+    states = {job: state for job, state, *_ in jobs}
     assert states[cancelled] == "CANCELLED"
     assert states[crashed] == "NODE_FAIL"
-    asked = [(int(memory.removesuffix("M")), state) for _, state, _, memory in jobs]
+    asked = [(int(memory.removesuffix("M")), state) for _, state, _, memory, _ in jobs]
     assert any(memory == 330 and state != "COMPLETED" for memory, state in asked)
     assert any(memory in (660, 990) and state == "COMPLETED" for memory, state in asked)
+    assert {gpus for *_, gpus in jobs} == {"N/A"}
     printed = workspace.printed()
     assert "FAILED train: results/digits/mlp/seed0/dense" in printed
     assert "units: 4 done, 0 running, 0 left" in printed

@@ -2,11 +2,13 @@
 
 import re
 
+import pytest
 from conftest import Workspace, kill, wait_for
 
 PROFILE = ["--workflow-profile", "workflow/profiles/cluster-generic"]
 
 
+@pytest.mark.usefixtures("tiny_there")
 def test_submit_status_and_cancel(cluster, tmp_path, small, small_reference):
     workspace = Workspace(tmp_path / "generic", small)
     unit = "digits/mlp/seed0/finetune/magnitude/x2"
@@ -17,7 +19,7 @@ def test_submit_status_and_cancel(cluster, tmp_path, small, small_reference):
         assert run.wait(600) == 0, workspace.printed()[-6000:]
     finally:
         kill(run)
-    states = [state for _, state, _, _ in sorted(cluster.jobs(workspace.folder))]
+    states = [state for _, state, *_ in sorted(cluster.jobs(workspace.folder))]
     assert states.count("CANCELLED") == 1
     assert states.count("COMPLETED") == 2
     assert re.search(r"Submitted group job \S+ with external jobid '\d+'", workspace.printed())

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 from conftest import (
+    RECORD,
     SLURM_PROFILE,
     Workspace,
     assert_nothing_lost_nothing_twice,
@@ -15,9 +16,10 @@ from conftest import (
 RECOVER = ("workflow/recover.py",)
 
 
+@pytest.mark.usefixtures("training_on_gpu")
 def test_recover_after_snakemake_was_killed(cluster, tmp_path, small, small_reference):
     workspace = Workspace(tmp_path / "killed", small, chains_per_job=1)
-    run = workspace.start(*SLURM_PROFILE)
+    run = workspace.start(*SLURM_PROFILE, *RECORD)
     started = workspace.results / "logs" / "finetune"
     try:
         wait_for(lambda: started.exists() and list(started.glob("*.log")), 240)
@@ -27,7 +29,7 @@ def test_recover_after_snakemake_was_killed(cluster, tmp_path, small, small_refe
         kill(run)
     orphans = {job for job, *_ in cluster.jobs(workspace.folder, "RUNNING")}
     assert orphans
-    workspace.run(*SLURM_PROFILE, program=RECOVER)
+    workspace.run(*SLURM_PROFILE, *RECORD, program=RECOVER)
     states = {job: state for job, state, *_ in cluster.jobs(workspace.folder)}
     assert {states[job] for job in orphans} == {"CANCELLED"}
     assert_nothing_lost_nothing_twice(workspace, small_reference)

@@ -1,34 +1,16 @@
 """The tiny preset on two nodes of Slurm gives what it gives on one machine."""
 
-import shutil
-
-import yaml
-from conftest import (
-    LOCAL_PROFILE,
-    ROOT,
-    SLURM_PROFILE,
-    Workspace,
-    assert_nothing_lost_nothing_twice,
-    kill,
-)
+from conftest import assert_nothing_lost_nothing_twice
 
 
-def test_two_nodes_give_the_same_bytes_as_one_machine(cluster, tmp_path):
-    config = yaml.safe_load((ROOT / "workflow/presets/tiny.yaml").read_text())
-    local = Workspace(tmp_path / "local", config)
-    remote = Workspace(tmp_path / "remote", config)
-    # side by side: Snakemake spends much of its time on a cluster waiting
-    alone = local.start(*LOCAL_PROFILE)
-    try:
-        remote.run(*SLURM_PROFILE)
-        assert alone.wait() == 0, local.printed()[-6000:]
-    finally:
-        kill(alone)
-    assert_nothing_lost_nothing_twice(remote, local)
-    jobs = cluster.jobs(remote.folder)
-    assert {state for _, state, _, _ in jobs} == {"COMPLETED"}
-    assert {node for _, _, node, _ in jobs} == {"n1", "n2"}
+def test_two_nodes_give_the_same_bytes_as_one_machine(cluster, tiny_here, tiny_there):
+    for workspace, run in (tiny_here, tiny_there):
+        assert run.wait() == 0, workspace.printed()[-6000:]
+    here, there = tiny_here[0], tiny_there[0]
+    assert there.metrics() == here.metrics()
+    assert_nothing_lost_nothing_twice(there, here)
+    jobs = cluster.jobs(there.folder)
+    assert {state for _, state, *_ in jobs} == {"COMPLETED"}
+    assert {node for _, _, node, *_ in jobs} == {"n1", "n2"}
     # far fewer jobs than rules were run
-    assert len(jobs) < len(remote.logs()) / 4
-    for workspace in (local, remote):
-        shutil.rmtree(workspace.folder)
+    assert len(jobs) < len(there.logs()) / 4

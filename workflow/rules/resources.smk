@@ -10,6 +10,11 @@ from graphprune.sizes import EXAMPLES as EXAMPLES_IN
 # ProbMask's budget where the configuration gives no epochs
 SHORT_EPOCHS, SHORT_STEPS = 10, 600
 
+# Inside a Slurm job the executor starts Snakemake with all CPUs it sees, which is the whole node where
+# Slurm does not bind a job to its own: the members of a group would no longer take turns.
+if workflow.remote_exec and (given := os.environ.get("SLURM_CPUS_PER_TASK")):
+    workflow.global_resources["_cores"] = int(given)
+
 
 def memory(stage):
     """Resource function: MB."""
