@@ -47,7 +47,7 @@ test: $(READY) ## run the tests (WORKERS=2 processes)
 
 test-cluster: $(READY) ## run the workflow on a real, throw-away Slurm of two nodes, and break it (root)
 	@tests/cluster/slurm.sh install
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest tests/cluster --durations=15
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest tests/cluster
 
 test-ui: $(READY) ## test MLflow's server on PostgreSQL, and its pages in headless Chromium
 	@tests/services/install.sh

@@ -31,7 +31,7 @@ STAGES = {
 
 
 def stage_of(rule: str) -> str:
-    rule = re.sub(r"_\d+$", "", rule)
+    rule = re.sub(r"_(seed)?\d+$", "", rule)
     if rule.startswith("figure_"):
         return "figures"
     return STAGES.get(rule, rule)

@@ -31,7 +31,12 @@ has_slurm() {
 
 install() {
     [[ $(id -u) -eq 0 ]] || die "the cluster tests need root, for network namespaces"
-    has_slurm && return
+    if ! has_slurm; then get_slurm; fi
+    ip netns add "$SPACE-probe" || die "this machine lets nobody make network namespaces"
+    ip netns del "$SPACE-probe"
+}
+
+get_slurm() {
     command -v apt-get >/dev/null || die "Slurm is missing and there is no apt-get; install: ${PACKAGES[*]}"
     local get=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
     local args=(install -y --no-install-recommends "${PACKAGES[@]}")

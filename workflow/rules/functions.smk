@@ -105,15 +105,14 @@ def recorded_settings(wildcards):
     return {"shared": shared, "methods": own}
 
 
-def score_files(wildcards):
-    """Input function: every score file of the wildcards' network."""
+def score_files():
+    """Every score file of a network."""
     ranked = [pair for pair in PAIRS if pair[1] in RANKED]
     learned = [pair for pair in PAIRS if pair[1] in LEARNED]
     patterns = of_methods(f"{METHOD}/scores.safetensors", ranked)
-    patterns += of_methods(
+    return patterns + of_methods(
         f"{UNIT}/scores.safetensors", learned, compression=COMPRESSIONS
     )
-    return [pattern.format(**wildcards) for pattern in patterns]
 
 
 def all_units(name):

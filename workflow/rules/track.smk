@@ -19,46 +19,72 @@ rule store:
         "../scripts/store.py"
 
 
-rule track:
-    input:
-        store=rules.store.output,
-        data=DATA,
-        checkpoint=CHECKPOINT,
-        history=rules.train.output.history,
-        activations=CALIBRATION,
-        graph=rules.graph.output,
-        scores=score_files,
-        removal=of_methods(f"{METHOD}/removal.csv", using("curvature", ["finetune"])),
-        metrics=all_units("metrics.json"),
-        figures=all_units("figure.png"),
-        finetuned=all_units("finetuned.safetensors"),
-        masks=all_units("mask.safetensors"),
-    output:
-        f"{RESULTS}/tracking/{{dataset}}-{{model}}-seed{{seed}}.json",
-    log:
-        f"{RESULTS}/logs/track/{{dataset}}-{{model}}-seed{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/track/{{dataset}}-{{model}}-seed{{seed}}.tsv"
-    group:
-        "record"
-    conda:
-        "../../envs/graphprune.yaml"
-    resources:
-        mem_mb=memory("records"),
-        runtime=minutes("records"),
-    params:
-        experiment=config["experiment"],
-        store=STORE,
-        tracking=config["tracking"],
-        settings=recorded_settings,
-    script:
-        "../scripts/track.py"
+def record_batches():
+    """Suffix of the rules' names -> the seeds whose records share one process.
+
+    Opening MLflow takes longer than recording a small network. Where every unit is a job of its own
+    because trainings are long, every network is recorded as soon as it is finished.
+    """
+    if config["compressions_per_job"] == 1:
+        return {f"_seed{seed}": [seed] for seed in config["seeds"]}
+    return {"": config["seeds"]}
+
+
+def of_seeds(patterns, seeds):
+    return expand(patterns, seed=seeds, allow_missing=True)
+
+
+TRACKED = f"{RESULTS}/tracking/{{dataset}}-{{model}}-seed{{seed}}.json"
+
+for suffix, seeds in record_batches().items():
+
+    rule:
+        name:
+            f"track{suffix}"
+        input:
+            store=rules.store.output,
+            data=DATA,
+            checkpoints=of_seeds(CHECKPOINT, seeds),
+            histories=of_seeds(rules.train.output.history, seeds),
+            activations=of_seeds(CALIBRATION, seeds),
+            graph=of_seeds(list(rules.graph.output), seeds),
+            scores=of_seeds(score_files(), seeds),
+            removal=of_seeds(
+                of_methods(f"{METHOD}/removal.csv", using("curvature", ["finetune"])),
+                seeds,
+            ),
+            metrics=of_seeds(all_units("metrics.json"), seeds),
+            figures=of_seeds(all_units("figure.png"), seeds),
+            finetuned=of_seeds(all_units("finetuned.safetensors"), seeds),
+            masks=of_seeds(all_units("mask.safetensors"), seeds),
+        output:
+            of_seeds(TRACKED, seeds),
+        log:
+            f"{RESULTS}/logs/track{suffix}/{{dataset}}-{{model}}.log",
+        benchmark:
+            f"{RESULTS}/benchmarks/track{suffix}/{{dataset}}-{{model}}.tsv"
+        group:
+            "record"
+        conda:
+            "../../envs/graphprune.yaml"
+        resources:
+            mlflow=1,
+            mem_mb=memory("records"),
+            runtime=minutes("records"),
+        params:
+            experiment=config["experiment"],
+            store=STORE,
+            tracking=config["tracking"],
+            seeds=seeds,
+            settings=recorded_settings,
+        script:
+            "../scripts/track.py"
 
 
 rule track_comparison:
     input:
         store=rules.store.output,
-        units=of_networks(rules.track.output[0]),
+        units=of_networks(TRACKED),
         tables=[rules.compare.output.csv, rules.compare.output.parquet],
         figures=FIGURES,
         report=rules.report.output,

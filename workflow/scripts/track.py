@@ -1,4 +1,4 @@
-"""Record one dense network and all its units in MLflow."""
+"""Record the dense networks of one model, of every seed, and all their units in MLflow."""
 
 from pathlib import Path
 
@@ -15,26 +15,32 @@ with job(snakemake) as log:
     results = Path(snakemake.output[0]).parents[1]
     patience = tracking.Patience(options["patience"])
     store = tracking.Store(results, snakemake.params.experiment, patience=patience)
+    source = tracking.source_state(Path(__file__).parent)
     with TemporaryDirectory(prefix="graphprune-") as scratch:
         models = None
         if options["models"] != "none":
             models = records.model_format(
-                Path(scratch), Path(snakemake.input.checkpoint), Path(snakemake.input.activations)
+                Path(scratch),
+                Path(snakemake.input.checkpoints[0]),
+                Path(snakemake.input.activations[0]),
             )
-        network = records.Network(
-            results=results,
-            labels={key: snakemake.wildcards[key] for key in ("dataset", "model", "seed")},
-            tags=tracking.source_state(Path(__file__).parent),
-            data=Path(snakemake.input.data),
-            dense_model=models,
-            unit_models=models if options["models"] == "all" else None,
-        )
-        children, dense_accuracy = [], 0.0
-        for path in map(Path, snakemake.input.metrics):
-            configured = {**settings["shared"], **settings["methods"][path.parent.parent.name]}
-            children.append(records.unit_record(network, path, configured))
-            dense_accuracy = json.loads(path.read_text())["accuracy_dense"]
-        parent = records.dense_record(network, settings["shared"], dense_accuracy)
-        runs = store.record(parent, children)
-    write_json(snakemake.output[0], runs)
-    log.info("%d runs", len(runs))
+        for seed, output in zip(snakemake.params.seeds, snakemake.output, strict=True):
+            network = records.Network(
+                results=results,
+                labels={**snakemake.wildcards, "seed": str(seed)},
+                tags=source,
+                data=Path(snakemake.input.data),
+                dense_model=models,
+                unit_models=models if options["models"] == "all" else None,
+            )
+            children, dense_accuracy = [], 0.0
+            for path in map(Path, snakemake.input.metrics):
+                if path.is_relative_to(network.folder):
+                    method = path.parent.parent.name
+                    configured = {**settings["shared"], **settings["methods"][method]}
+                    children.append(records.unit_record(network, path, configured))
+                    dense_accuracy = json.loads(path.read_text())["accuracy_dense"]
+            parent = records.dense_record(network, settings["shared"], dense_accuracy)
+            runs = store.record(parent, children)
+            write_json(output, runs)
+            log.info("seed %s: %d runs", seed, len(runs))
