@@ -33,7 +33,11 @@ def save(
 
     contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     with atomic(path) as temporary:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         save_file(contiguous, temporary, metadata={**(metadata or {}), KIND: kind})
+        # which lets nobody but the owner read, on a disk that colleagues share
+        temporary.chmod(mode)
 
 
 def load(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, str]]:

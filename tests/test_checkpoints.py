@@ -16,6 +16,13 @@ def test_round_trip_keeps_tensors_kind_and_metadata(tmp_path):
     assert all(torch.equal(read[name], tensor) for name, tensor in tensors.items())
 
 
+def test_who_may_read_a_checkpoint_is_who_may_read_any_new_file(tmp_path):
+    plain, path = tmp_path / "plain", tmp_path / "x.safetensors"
+    plain.touch()
+    checkpoints.save(path, {"a": torch.zeros(2)}, "mask")
+    assert path.stat().st_mode == plain.stat().st_mode
+
+
 def test_foreign_damaged_and_missing_files_are_refused_by_name(tmp_path):
     from safetensors.torch import save_file
 
