@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
-from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
-from graphprune import tracking
 from graphprune.errors import UserError
-from graphprune.tracking import Patience, Store, UnitRecord, create_store, source_state
+from graphprune.tracking import Store, UnitRecord, create_store, source_state
 from graphprune.tracking.runs import GROUP_TAG, UNDEFINED_TAG, UNIT_TAG
 from graphprune.tracking.view import FILTER, NOTE_TAG, ORDER, VIEW_TAG, path
 
@@ -348,65 +343,6 @@ def test_the_environment_names_the_store(
     runs = create_store(tmp_path / "results", "demo").record(dense(tmp_path))
     assert not (tmp_path / "results" / "mlflow.db").exists()
     assert MlflowClient(f"sqlite:///{elsewhere}").get_run(runs[GROUP]).data.params["lr"] == "0.1"
-
-
-WRITER = """
-import sys
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-from test_tracking import child, dense
-from graphprune.tracking import Patience, Store, create_store
-folder = Path(sys.argv[1])
-store = create_store(folder, "demo")
-for group in sys.argv[2:]:
-    store.record(dense(folder / group, group), [child(folder / group, r, group) for r in (2, 4, 8)])
-"""
-
-
-def test_concurrent_writers_lose_and_double_nothing(tmp_path: Path) -> None:
-    """16 processes create one new store and write one group of their own and one in common."""
-    program = WRITER.format(tests=str(Path(__file__).parent))
-    root = Path(tracking.__file__).parents[2]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    groups = [f"group{number:02d}" for number in range(16)]
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, str(tmp_path), group, "common"],
-            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )
-        for group in groups
-    ]  # fmt: skip
-    output = [writer.communicate(timeout=300)[0] for writer in writers]
-    assert not any(writer.returncode for writer in writers), output
-    assert not any(output)  # no chatter from MLflow or its migrations
-    store = Store(tmp_path, "demo")
-    runs = active(store)
-    assert set(runs) == {g + tail for g in (*groups, "common") for tail in
-                         ("", "/random/2", "/random/4", "/random/8")}  # fmt: skip
-    assert deleted(store) == 0
-    for group in (*groups, "common"):
-        assert len(history(store, runs[group].info.run_id, "loss")) == 3
-
-
-def test_a_busy_database_is_waited_for() -> None:
-    calls: list[int] = []
-
-    def busy_twice(value: int) -> int:
-        calls.append(value)
-        if len(calls) < 3:
-            raise MlflowException("(sqlite3.OperationalError) database is locked")
-        return value
-
-    assert Patience(60).call(busy_twice, 5) == 5
-    assert calls == [5, 5, 5]
-
-    def broken() -> None:
-        calls.append(0)
-        raise MlflowException("(sqlite3.OperationalError) no such table", TEMPORARILY_UNAVAILABLE)
-
-    with pytest.raises(MlflowException, match="no such table"):
-        Patience(60).call(broken)
-    assert calls.count(0) == 1
 
 
 def test_the_source_state_names_commit_and_changes(tmp_path: Path) -> None:
