@@ -19,21 +19,6 @@ rule store:
         "../scripts/store.py"
 
 
-def record_batches():
-    """Suffix of the rules' names -> the seeds whose records share one process.
-
-    Opening MLflow takes longer than recording a small network. Where every unit is a job of its own
-    because trainings are long, every network is recorded as soon as it is finished.
-    """
-    if config["compressions_per_job"] == 1:
-        return {f"_seed{seed}": [seed] for seed in config["seeds"]}
-    return {"": config["seeds"]}
-
-
-def of_seeds(patterns, seeds):
-    return expand(patterns, seed=seeds, allow_missing=True)
-
-
 TRACKED = f"{RESULTS}/tracking/{{dataset}}-{{model}}-seed{{seed}}.json"
 
 for suffix, seeds in record_batches().items():
