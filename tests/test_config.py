@@ -124,7 +124,12 @@ def test_schema_knows_exactly_what_the_package_offers(schema):
     assert set(schema["$defs"]["training"]["properties"]) == trained
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "workflow/presets/tiny.yaml"])
+PRESETS = ["tiny", "scratch", "probmask_claims", "probmask_claims_subset"]
+
+
+@pytest.mark.parametrize(
+    "name", ["config.yaml", *(f"workflow/presets/{name}.yaml" for name in PRESETS)]
+)
 def test_shipped_configurations_are_valid(schema, root, name):
     config = complete(yaml.safe_load((root / name).read_text()), schema)
     for entry in config["methods"].values():

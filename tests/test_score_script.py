@@ -47,7 +47,7 @@ RATIOS = [8, 2]
 
 def score(root: Path, folder: Path, kill_after: int = 0) -> subprocess.CompletedProcess[str]:
     method = {"name": "probmask", "options": {"epochs": 2, "continued": True, "final_draws": 2}}
-    arguments = {"method": method, "compressions": RATIOS}
+    arguments = {"method": method, "compressions": RATIOS, "device": "cpu"}
     given = json.dumps([str(root), str(folder), kill_after, arguments])
     command = [sys.executable, "-c", DRIVER, given]
     return subprocess.run(command, capture_output=True, text=True, check=False)

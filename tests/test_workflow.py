@@ -47,7 +47,7 @@ def finished(root, tmp_path_factory):
 
 def test_a_row_for_every_unit(finished):
     table = pd.read_parquet(finished / "metrics.parquet")
-    assert len(table) == 2 * (6 + 3) * 2
+    assert len(table) == 2 * (5 + 2) * 2
     assert not table.duplicated(
         ["dataset", "model", "seed", "regime", "method", "compression"]
     ).any()

@@ -19,6 +19,8 @@ rule score:
         mem_mb=memory("score"),
         runtime=minutes("score"),
     params:
+        # a GPU is for what trains
+        device="cpu",
         method=method_of,
         compressions=[],
     script:

@@ -9,8 +9,7 @@ with job(snakemake) as log:
     from graphprune.methods.series import run_series
 
     model, identity = networks.load(snakemake.input.checkpoint)
-    # only what trains runs on a GPU, see the rules
-    model.to(devices.use(snakemake.params.get("device", "cpu")))
+    model.to(devices.use(snakemake.params.device))
     inputs = targets = None
     if calibration := snakemake.input.get("calibration"):
         inputs, targets = activations.read(calibration)
