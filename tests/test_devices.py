@@ -60,13 +60,15 @@ def test_only_trainings_and_measurements_ask_for_a_gpu(root, tmp_path, device):
 
 @no_gpu
 def test_a_run_without_its_gpu_ends_in_one_line_and_writes_no_network(root, tmp_path):
-    target = "out/digits/mlp/seed0/dense/checkpoint.safetensors"
+    target = "out/mnist5k/lenet5/seed0/dense/checkpoint.safetensors"
     done = workflow(root, tmp_path, "cuda", "--cores", "1", target)
     assert done.returncode != 0
-    lines = [line for line in done.stderr.splitlines() if line.startswith("train digits mlp 0: ")]
+    lines = [
+        line for line in done.stderr.splitlines() if line.startswith("train mnist5k lenet5 0: ")
+    ]
     assert len(lines) == 1
     assert "device is cuda, but" in lines[0]
-    assert not list((tmp_path / "out/digits").rglob("*.safetensors"))
+    assert not list((tmp_path / "out/mnist5k").rglob("*.safetensors"))
 
 
 @has_gpu
