@@ -35,8 +35,6 @@ UNIT_METRICS = (
     "seconds_finetune",
 )
 UNIT_LABELS = ("dataset", "model", "seed", "regime", "method", "compression")
-# whose logs and benchmarks are not part of a network's chain
-NOT_OF_THE_CHAIN = ("latency", "track")
 
 
 @dataclass(frozen=True)
@@ -94,6 +92,8 @@ def dense_record(
         },
         artifacts={
             **_with_model("dense", network.folder / "dense", weights, network.dense_model, network),
+            # of the first seed only
+            "latency": sorted(network.folder.glob("latency.csv")),
             **logs,
         },
         datasets=[data],
@@ -195,9 +195,7 @@ def _logs(results: Path, job: str) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for kind, suffix in (("logs", "log"), ("benchmarks", "tsv")):
         for path in sorted((results / kind).glob(f"*/{job}.{suffix}")):
-            rule = path.parent.name
-            if rule not in NOT_OF_THE_CHAIN:
-                found[f"{kind}/{rule}"] = [path]
+            found[f"{kind}/{path.parent.name}"] = [path]
     return found
 
 

@@ -53,11 +53,13 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     networks.save(unit / "finetuned.safetensors", halved, identity)
     for folder in (dense, unit):
         write_csv(folder / "history.csv", rows)
+    write_csv(dense.parent / "latency.csv", [{"batch_size": 1, "dense": 1e-4}])
     write_json(unit / "metrics.json", unit_metrics())
     (unit.parent / "scores.safetensors").write_bytes(b"scores")
     (unit.parent / ".scores.partial").write_bytes(b"left by a killed job")
     log(results, "train", "digits-mlp-seed0", "7")
-    log(results, "track", "digits-mlp-seed0", "8")
+    log(results, "latency", "digits-mlp-seed0", "8")
+    log(results, "track", "digits-mlp", "8")
     log(results, "finetune_1", "digits-mlp-seed0-finetune-random", "9", "node2")
     log(results, "score", "digits-mlp-seed0-finetune-random", "10", "node3")
     log(results, "train", "digits-mlp-seed01", "11")
@@ -130,8 +132,10 @@ def test_logs_and_benchmarks_lie_once_in_the_parent(recorded, tmp_path: Path) ->
     client, runs = recorded
     parent, unit = (runs[name].info.run_id for name in ("digits/mlp/seed0", UNIT))
     assert {file.path for file in client.list_artifacts(parent, "logs")} == {
-        "logs/train", "logs/finetune_1", "logs/score"
+        "logs/train", "logs/latency", "logs/finetune_1", "logs/score"
     }  # fmt: skip
+    (file,) = client.list_artifacts(parent, "latency")
+    assert file.path == "latency/latency.csv"
     (file,) = client.list_artifacts(parent, "benchmarks/train")
     assert file.path == "benchmarks/train/digits-mlp-seed0.tsv"
     assert {file.path for file in client.list_artifacts(unit)} == {"lineage.json", "model", "unit"}

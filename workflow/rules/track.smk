@@ -42,6 +42,9 @@ for suffix, seeds in record_batches().items():
             figures=of_seeds(all_units("figure.png"), seeds),
             finetuned=of_seeds(all_units("finetuned.safetensors"), seeds),
             masks=of_seeds(all_units("mask.safetensors"), seeds),
+            latency=of_seeds(
+                f"{RUN}/latency.csv", [s for s in seeds if s == config["seeds"][0]]
+            ),
         output:
             of_seeds(TRACKED, seeds),
         log:
