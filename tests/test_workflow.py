@@ -173,6 +173,21 @@ def test_nothing_is_left_to_do(root, finished):
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
+@pytest.mark.parametrize(("together", "records"), [(5, {"track": 2}), (1, {"track_seed0": 2})])
+def test_the_demo_plans_every_unit_of_every_network_and_seed(root, tmp_path, together, records):
+    changed = ["--configfile", str(root / "config.yaml"), "--config", f"results={tmp_path}"]
+    plan = snakemake(root, tmp_path, "-n", *changed, f"compressions_per_job={together}")
+    assert plan.returncode == 0, plan.stderr
+    rows = [line.split() for line in plan.stdout.splitlines()]
+    jobs = {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
+    ratios, networks, seeds, methods = 5, 2, 3, 5
+    units = sum(count for rule, count in jobs.items() if rule.startswith("evaluate"))
+    assert units * together == ratios * networks * seeds * methods
+    assert jobs["train"] == jobs["figure_units"] == networks * seeds
+    assert jobs["latency"] == networks
+    assert {rule: jobs[rule] for rule in records} == records
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
