@@ -8,14 +8,14 @@ FOLDER ?= server
 HOST ?= 127.0.0.1
 AUTH ?=
 PROFILE ?= default
+# the programs get them through the environment, as they are: neither make nor a shell expands them
+OPTIONS := CONFIG CORES PORT WORKERS FOLDER HOST AUTH PROFILE
+$(foreach option,$(OPTIONS),$(eval override $(option) := $$(value $(option))))
+export $(OPTIONS)
 
 PYTHON := .venv/bin/python
-SNAKEMAKE := .venv/bin/snakemake
 READY := .venv/.setup-complete
-# the preset's own folder of outputs, if it names one
-RESULTS := $(or $(shell sed -n 's/^results:[[:space:]]*\([^[:space:]\#]*\).*/\1/p' $(CONFIG) | tr -d "\"'"),results)
-WORKFLOW := $(SNAKEMAKE) --workflow-profile workflow/profiles/default \
-	$(if $(filter-out config.yaml,$(CONFIG)),--configfile $(CONFIG))
+TARGETS := $(PYTHON) workflow/targets.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo recover test test-cluster test-ui lint ui ui-server clean distclean
@@ -29,21 +29,15 @@ $(READY): pyproject.toml envs/constraints.txt envs/setup.sh
 	@envs/setup.sh
 
 demo: $(READY) ## run the whole workflow and its report (CONFIG=workflow/presets/tiny.yaml, CORES=2)
-	$(WORKFLOW) --cores $(CORES)
-	$(WORKFLOW) --report $(RESULTS)/report.html
-	@printf '\n%-14s %s\n' \
-		'figures' '$(RESULTS)/figures/' \
-		'table' '$(RESULTS)/metrics.csv' \
-		'report' '$(RESULTS)/report.html' \
-		'MLflow store' "$${MLFLOW_TRACKING_URI:-$(RESULTS)/mlflow.db} (look at it with: make ui)"
+	@$(TARGETS) run
+	@$(TARGETS) report
+	@$(TARGETS) places
 
 recover: $(READY) ## after Snakemake was killed: cancel what it left, unlock, finish (PROFILE=slurm)
-	$(PYTHON) workflow/recover.py --workflow-profile workflow/profiles/$(PROFILE) \
-		$(if $(filter default,$(PROFILE)),--cores $(CORES)) \
-		$(if $(filter-out config.yaml,$(CONFIG)),--configfile $(CONFIG))
+	@$(TARGETS) recover
 
 test: $(READY) ## run the tests (WORKERS=2 processes)
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n "$$WORKERS" --dist loadfile
 
 test-cluster: $(READY) ## run the workflow on a real, throw-away Slurm of two nodes, and break it (root)
 	@tests/cluster/slurm.sh install
@@ -58,25 +52,19 @@ lint: $(READY) ## check format, style and types of the code and the workflow
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/snakefmt --check Snakefile workflow
-	$(SNAKEMAKE) --lint
+	.venv/bin/snakemake --lint
 
 ui: $(READY) ## show the experiment record on http://127.0.0.1:5000 (PORT=5000)
-	@case "$${MLFLOW_TRACKING_URI:-}" in \
-	http*) echo "the record is on the server $$MLFLOW_TRACKING_URI"; exit 0 ;; \
-	'') test -f $(RESULTS)/mlflow.db || { echo "$(RESULTS)/mlflow.db: no such file; run make demo first" >&2; exit 1; } ;; \
-	esac; \
-	test ! -f $(RESULTS)/tracking/store.json || $(PYTHON) -m graphprune.tracking.view \
-		http://127.0.0.1:$(PORT) $(RESULTS)/tracking/store.json; \
-	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false \
-		exec .venv/bin/mlflow ui --workers 1 --host 127.0.0.1 --port $(PORT) \
-		--backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(RESULTS)/mlflow.db}"
+	@$(TARGETS) ui
 
 ui-server: $(READY) ## a shared MLflow server with PostgreSQL (FOLDER=server, HOST=, PORT=, AUTH=1)
-	@exec $(PYTHON) -m graphprune.tracking.server --folder $(FOLDER) --host $(HOST) --port $(PORT) \
-		$(if $(AUTH),--auth)
+	@exec $(PYTHON) -m graphprune.tracking.server \
+		--folder="$$FOLDER" --host="$$HOST" --port="$$PORT" $${AUTH:+--auth}
 
 clean: ## remove the results and all caches
-	rm -rf $(RESULTS) .snakemake .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
+	@if [ -e $(READY) ]; then $(TARGETS) clean; else \
+		echo 'the results stay: without .venv the configuration cannot be read (make setup)'; fi
+	rm -rf .snakemake .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
 	find graphprune workflow tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## remove .venv as well

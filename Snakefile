@@ -14,6 +14,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/functions.smk"
+include: "workflow/rules/params.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/follower.smk"
 include: "workflow/rules/progress.smk"

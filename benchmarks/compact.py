@@ -5,7 +5,7 @@
 First table: networks masked by RGP, dense against ``graphprune.compact`` with an example (every
 layer in the layout that was measured fastest): parameters, FLOPs, file size, median latency.
 Second: single layers; for every layout the largest density k/n at which it is still faster than
-the dense layer. Times are taken in turn, so that their ratios hold on a busy machine too.
+the dense layer. Networks are timed in turns, so that their ratios are right on a busy machine too.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import torch
 from torch import nn
 
 from graphprune.compaction import compact, file_size, latencies, layouts_of
-from graphprune.evaluation import costs
 from graphprune.methods.rgp import RGP
 from graphprune.models import build
 from graphprune.regular_graphs import random_regular_graph
 from graphprune.regular_graphs.mapping import block_mask
+from graphprune.training.evaluation import costs
 
 SHAPES = {"mlp": (1, 28, 28), "lenet5": (1, 28, 28)}
 COLOUR = (3, 32, 32)

@@ -6,8 +6,8 @@ For each case one table row: seconds and CPU seconds of the exact solver (the me
 for a single image of LeNet-5), edges settled by each certificate, skipped and solved, peak memory,
 and POT (only the solver's own time) on live edges drawn at random, extrapolated to all of them.
 κ_min of randomly drawn weights is compared with the least of POT over all their positions and
-examples; there the distances are read from the same tables, which the tests compare with
-Dijkstra's. Every case runs in a process of its own that imports no torch.
+examples. POT gets its distances from the same tables; the tests compare those with Dijkstra's.
+Every case runs in a process of its own that imports no torch.
 
 CIFAR cases need an ``.npz`` with train_images ``(n, 3, 32, 32)`` and train_labels, given by
 ``--cifar`` or the environment variable GRAPHPRUNE_CIFAR.
@@ -33,9 +33,10 @@ import numpy as np
 from curvature_growth import random_mlp
 from tables import table, write
 
-from graphprune.curvature.definitions import ALPHA, inactive, measure
-from graphprune.curvature.distances import Distances
+from graphprune.curvature.definitions import inactive, measure
 from graphprune.curvature.exact import edge_curvatures, parameter_curvatures
+from graphprune.curvature.idleness import ALPHA
+from graphprune.curvature.problem.distances import Distances
 from graphprune.curvature.reference import transport_cost
 from graphprune.neural_graph.structure import Connection, Floats, NeuralGraph
 
@@ -121,9 +122,10 @@ class EdgeByEdge:
 
     def neighbours(self, layer: int, channel: int, position: int, inward: bool) -> list:
         """(layer, channels, positions) of the in- or out-neighbours of a vertex."""
-        found = []
+        neighbours = []
         for c in self.graph.incoming(layer) if inward else self.graph.outgoing(layer):
-            own, other = (1, 0) if inward else (0, 1)
+            # columns of the pairs: this vertex's position, the neighbour's position
+            here, there = (1, 0) if inward else (0, 1)
             first, base = c.target_channel, c.source_channel
             weight = c.weight if inward else c.weight.transpose(0, 2, 1, 3)
             if not inward:
@@ -131,11 +133,11 @@ class EdgeByEdge:
             g, row = divmod(channel - first, weight.shape[1])
             if not 0 <= g < len(weight):
                 continue
-            rows = c.pairs[c.pairs[:, own] == position]
+            rows = c.pairs[c.pairs[:, here] == position]
             pair, others = np.nonzero(weight[g, row][:, rows[:, 2]].T)
             layer_of = c.source if inward else c.target
-            found.append((layer_of, base + g * weight.shape[2] + others, rows[pair, other]))
-        return found
+            neighbours.append((layer_of, base + g * weight.shape[2] + others, rows[pair, there]))
+        return neighbours
 
     def spread(self, example: int, vertex: tuple[int, int, int], inward: bool):
         """Support of p or q as (layer, channel, position) rows, and masses."""
@@ -169,7 +171,7 @@ class EdgeByEdge:
                 reach = slice(table.start[s], table.start[s + 1])
                 hit = np.flatnonzero(table.position[reach] == t)
                 if len(hit):
-                    matrix = table.matrices[table.group[reach][hit[0]]]
+                    matrix = table.matrices[table.pair_class[reach][hit[0]]]
                     j = np.flatnonzero((heads[:, 0] == target) & (heads[:, 2] == t))
                     out[np.ix_(i, j)] = matrix[np.ix_(tails[i, 1], heads[j, 1])]
         return out
@@ -192,8 +194,8 @@ class EdgeByEdge:
         v = c.target, c.target_channel + g * cout + a, t
         for layer, channel, position in (u, v):
             level = self.values[layer][example]
-            at = channel * self.graph.layers[layer].positions + position
-            if inactive(self.graph, layer, level[at : at + 1])[0]:
+            index = channel * self.graph.layers[layer].positions + position
+            if inactive(self.graph, layer, level[index : index + 1])[0]:
                 outer = c.source == 0 or c.target == len(self.graph.layers) - 1
                 return (1.0 if outer else 2.0), None
         p, q, cost = self.problem(example, u, v)

@@ -2,9 +2,9 @@
 
     python benchmarks/probmask.py --models lenet5 vgg9 resnet20 --threads 1
 
-All ratios are of CPU times or memory measured in one process, dense and masked steps alternating,
-so that a busy machine disturbs both alike. The dense step is that of `graphprune.training`, same
-network, batch and fused SGD, one forward and backward pass; K draws make K of each.
+All ratios are of CPU times or memory measured in one process. Dense and masked steps alternate, so
+that a busy machine disturbs both alike. The dense step is that of `graphprune.training.loop`, with
+the same network, batch and fused SGD: one forward and one backward pass. K draws make K of each.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from statistics import median
 
 import torch
 
-from graphprune import models, project, training
+from graphprune import models, project
 from graphprune.files import write_csv
-from graphprune.optimizers import SGD, Adam
 from graphprune.probmask.projection import project_
 from graphprune.probmask.settings import Settings
 from graphprune.probmask.trainer import _Trainer
+from graphprune.training import loop
+from graphprune.training.optimizers import SGD, Adam
 
 SHAPES = {"lenet5": (1, 28, 28), "mlp": (1, 28, 28)}
 CIFAR = (3, 32, 32)
@@ -76,7 +77,7 @@ def steps(name: str, batch: int, repeats: int) -> dict[str, object]:
     sgd = SGD(dense.parameters(), momentum=0.9, weight_decay=5e-4, fused=True)
 
     def dense_step() -> None:
-        training._step(dense, sgd, 1e-3, x, y)
+        loop._step(dense, sgd, 1e-3, x, y)
 
     trainers = {
         k: _Trainer(dense, Settings(draws=k, learning_rate_weights=1e-3), epochs=1) for k in (1, 2)

@@ -4,9 +4,9 @@
 
 Runs the claims presets through Snakemake on those of their datasets that the folder has, and
 prints for every network and ratio the test accuracy of each method (mean and 95 % interval over
-the seeds, in percent) and ProbMask's gap, in points, to the best of the others: the one of the
-highest mean, its seeds paired with ProbMask's. Both tables are written beside the metrics. A run
-that was interrupted goes on.
+the seeds, in percent) and ProbMask's gap, in points, to the best of the others: the one with the
+highest mean, its seeds paired with ProbMask's. Both tables are written beside the metrics. Call it
+again to resume a run that was interrupted.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ import pandas as pd
 import yaml
 
 from graphprune import data
+from graphprune.comparison.columns import NETWORK
 from graphprune.errors import UserError
 from graphprune.files import atomic, write_csv
 from graphprune.statistics import interval
 
 ROOT = Path(__file__).resolve().parents[1]
 PRESETS = ("probmask_claims", "probmask_claims_subset")
-UNIT = ["dataset", "model", "compression"]
+UNIT = [*NETWORK, "compression"]
 CANDIDATE = "probmask"
 
 
@@ -103,7 +104,7 @@ def main() -> int:
     parser.add_argument("--presets", type=Path, nargs="+", default=default)
     parser.add_argument("--results", type=Path, help="folder of all outputs; default: the preset's")
     arguments = parser.parse_args()
-    found = 0
+    runs = 0
     for path in arguments.presets:
         config = reduced(yaml.safe_load(path.read_text()), arguments.data.resolve())
         if not config["networks"]:
@@ -113,10 +114,10 @@ def main() -> int:
         units = run(config, arguments.cores)
         show(accuracies(units), Path(config["results"]) / "claims_accuracy.csv")
         show(gaps(units), Path(config["results"]) / "claims_gap.csv")
-        found += 1
-    if not found:
+        runs += 1
+    if not runs:
         print(f"{arguments.data} has none of the datasets; nothing was run", file=sys.stderr)
-    return 0 if found else 1
+    return 0 if runs else 1
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""What jobs asked a scheduler for, beside what they used: run it on the results of any run.
+"""What jobs ask a scheduler for, compared with what they used, from the results of any run.
 
     python benchmarks/resources.py results
 
-Reads the files of Snakemake's ``benchmark:`` directives. By stage: the largest resident memory and
-the longest time of its jobs, and the least that any of them asks for at its first attempt, with two
-Snakemakes' share taken off, for the files do not count it.
+It reads the files of Snakemake's ``benchmark:`` directives and prints for each stage the largest
+resident memory and the longest time of its jobs, and the least memory that one of them asks for at
+its first attempt. The share of the two Snakemakes is subtracted, for the files do not count it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import csv
 import re
 from pathlib import Path
 
-from graphprune import demands
-from graphprune.models.catalog import MODELS
-from graphprune.sizes import EXAMPLES
+from graphprune.data.catalog import DATASETS
+from graphprune.jobs import demands
+from graphprune.models.networks import Identity, identity_of
 
-NETWORK = re.compile(rf"({'|'.join(EXAMPLES)})-({'|'.join(sorted(MODELS, key=len)[::-1])})\b")
+# a job's name has the dataset's and the network's; neither contains a hyphen
+NETWORK = re.compile(rf"\b({'|'.join(DATASETS)})-([a-z0-9_]+)")
 # rules whose stage has another name
 STAGES = {
     "compare": "records",
@@ -38,16 +39,21 @@ def stage_of(rule: str) -> str:
 
 
 def measured(folder: Path) -> list[tuple[str, str, str, float, float]]:
-    """Stage, dataset, model, MB and seconds of every job."""
+    """Stage, dataset, network, MB and seconds of every job."""
     rows = []
     for path in sorted((folder / "benchmarks").rglob("*.tsv")):
         rule = path.relative_to(folder / "benchmarks").parts[0].removesuffix(".tsv")
-        found = NETWORK.search(path.stem)
-        dataset, model = found.groups() if found else (path.stem, "")
+        match = NETWORK.search(path.stem)
+        dataset, network = match.groups() if match else (path.stem, "")
         with path.open() as file:
             row = list(csv.DictReader(file, delimiter="\t"))[-1]
-        rows.append((stage_of(rule), dataset, model, number(row["max_rss"]), number(row["s"])))
+        rows.append((stage_of(rule), dataset, network, number(row["max_rss"]), number(row["s"])))
     return rows
+
+
+def identity(folder: Path, dataset: str, network: str) -> Identity:
+    """The network's identity, from the checkpoint of any seed."""
+    return identity_of(next(folder.glob(f"{dataset}/{network}/seed*/dense/initial.safetensors")))
 
 
 def number(text: str) -> float:
@@ -58,21 +64,27 @@ def number(text: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("results", type=Path, nargs="?", default=Path("results"))
+    folder = parser.parse_args().results
     largest: dict[tuple[str, str, str], tuple[float, float]] = {}
-    for stage, dataset, model, memory, seconds in measured(parser.parse_args().results):
-        key = (stage, dataset, model) if model else (stage, dataset if stage == "data" else "", "")
+    for stage, dataset, name, memory, seconds in measured(folder):
+        key = (stage, dataset, name) if name else (stage, dataset if stage == "data" else "", "")
         before = largest.get(key, (0.0, 0.0))
         largest[key] = (max(before[0], memory), max(before[1], seconds))
     print(f"{'stage':<12} {'network':<22} {'used MB':>8} {'asked MB':>9} {'used s':>7}")
-    for (stage, dataset, model), (memory, seconds) in sorted(largest.items()):
+    for (stage, dataset, name), (memory, seconds) in sorted(largest.items()):
         if stage not in demands.BASE:
             continue
-        # figures are of a network, but need the same for all
-        named = stage not in demands.OVERVIEWS
-        task = demands.Task(stage, dataset if named else "", model if named else "")
+        if stage in demands.OVERVIEWS:
+            # figures are of one network, but need the same for all
+            task = demands.Task(stage)
+        elif name:
+            built = identity(folder, dataset, name)
+            task = demands.Task(stage, dataset, built.model, options=built.options)
+        else:
+            task = demands.Task(stage, dataset)
         asked = demands.memory(task) - demands.SNAKEMAKE
         mark = "" if memory < asked else "  TOO LITTLE"
-        network = f"{dataset} {model}".strip()
+        network = f"{dataset} {name}".strip()
         print(f"{stage:<12} {network:<22} {memory:8.0f} {asked:9} {seconds:7.1f}{mark}")
 
 

@@ -1,4 +1,4 @@
-"""How short the paths of the found regular graphs are, how fast, and beside which libraries.
+"""How short the paths of the regular graphs are, and how fast they are found, beside libraries.
 
     python benchmarks/rgp.py [--seeds 3] [--rows 64x4 256x8] [--output results/benchmarks]
 
@@ -96,24 +96,26 @@ def per_second(evaluate: object, seconds: float = 1.0) -> float:
 def rates(n: int, k: int, threads: int) -> dict[str, float]:
     """Evaluations a second: the search with and without symmetry, networkx, graph-tool."""
     graph = random_regular_graph(n, k, 0)
-    found = {}
+    speeds = {}
     count = max(2_000, 40_000_000 // (n * k))
     for name, start in (("symmetric", "symmetric"), ("any graph", "random")):
         begin = perf_counter()
         regular_graph(n, k, 1, start=start, evaluations=count, threads=threads)
-        found[f"graphprune, {name}"] = count / (perf_counter() - begin)
+        speeds[f"graphprune, {name}"] = count / (perf_counter() - begin)
     library = nx.from_numpy_array(graph)
-    found["networkx"] = per_second(lambda: nx.average_shortest_path_length(library))
+    speeds["networkx"] = per_second(lambda: nx.average_shortest_path_length(library))
     try:
         import graph_tool
         from graph_tool.topology import shortest_distance
     except ImportError:
-        return found
+        return speeds
     other = graph_tool.Graph(directed=False)
     other.add_vertex(n)
     other.add_edge_list(np.argwhere(np.triu(graph)))
-    found["graph-tool"] = per_second(lambda: shortest_distance(other).get_2d_array(range(n)).mean())
-    return found
+    speeds["graph-tool"] = per_second(
+        lambda: shortest_distance(other).get_2d_array(range(n)).mean()
+    )
+    return speeds
 
 
 def main() -> None:
@@ -134,10 +136,10 @@ def main() -> None:
     print(
         f"{'(n, k)':>11} {'goal':>24} {'Moore':>7} {'ASPL: median, worst':>21} {'gap':>7} seconds"
     )
-    found = []
+    searches = []
     for row in rows:
         runs = [run(row, seed, options.threads) for seed in range(options.seeds)]
-        found += runs
+        searches += runs
         lengths = [r.aspl for r in runs]
         print(
             f"{f'({row.n}, {row.k})':>11} {runs[0].goal:>24} {runs[0].moore_bound:7.4f} "
@@ -155,9 +157,9 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / "rgp.csv"
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(asdict(found[0])))
+        writer = csv.DictWriter(file, list(asdict(searches[0])))
         writer.writeheader()
-        writer.writerows(asdict(r) for r in found)
+        writer.writerows(asdict(r) for r in searches)
     print(f"\nwritten: {path}")
 
 

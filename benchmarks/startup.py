@@ -5,8 +5,9 @@
 Starts a throw-away Slurm (tests/cluster/slurm.sh), sends LeNet-5 through the slurm profile with
 ``chains`` methods at five compression ratios, fine-tuned for ``epochs`` each, and reads how long
 Slurm held the job of their group "unit". Work is what scoring and the epochs took, by their clocks.
-Everything else counts as start-up: two Snakemakes and a Python a stage with their imports, and also
-reading, pruning, measuring and writing; the share is an upper bound. Run it with nothing beside it.
+Everything else counts as start-up: two Snakemakes and a Python for each stage with their imports,
+and also reading, pruning, measuring and writing. So the share is an upper bound. Run nothing else
+at the same time.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ def run(folder: Path, methods: list[str]) -> dict[str, float]:
             stdout=terminal, stderr=subprocess.STDOUT,
         )  # fmt: skip
     asked = ["squeue", "-h", "--states=COMPLETED", "-o", "%A|%M"]
-    found = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
-    return {job: seconds(held) for job, held in (line.split("|") for line in found.split())}
+    listed = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
+    return {job: seconds(held) for job, held in (line.split("|") for line in listed.split())}
 
 
 def seconds(text: str) -> float:

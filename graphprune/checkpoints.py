@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphprune.errors import UserError
 from graphprune.files import atomic
@@ -16,7 +17,7 @@ KIND = "graphprune"
 
 
 class ForeignCheckpointError(UserError):
-    """A whole checkpoint, but of another run than the one that is to go on from it."""
+    """The checkpoint is complete, but another run wrote it; this run cannot resume from it."""
 
 
 def save(
@@ -31,13 +32,23 @@ def save(
     """
     from safetensors.torch import save_file
 
-    contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     with atomic(path) as temporary:
         temporary.touch()
         mode = temporary.stat().st_mode
-        save_file(contiguous, temporary, metadata={**(metadata or {}), KIND: kind})
-        # which lets nobody but the owner read, on a disk that colleagues share
+        save_file(_apart(tensors), temporary, metadata={**(metadata or {}), KIND: kind})
+        # save_file lets nobody but the owner read the file; colleagues share the disk
         temporary.chmod(mode)
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """``tensors``, each in its own memory: the format has no word for weights that layers share."""
+    apart, seen = {}, set()
+    for name, tensor in tensors.items():
+        plain = tensor.detach().contiguous()
+        memory = plain.untyped_storage().data_ptr()
+        apart[name] = plain.clone() if memory in seen else plain
+        seen.add(memory)
+    return apart
 
 
 def load(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -45,6 +56,21 @@ def load(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, str]
 
     Raises UserError, naming the file, if it is missing, damaged, or not of this ``kind``.
     """
+    with _opened(path, kind) as (file, header):
+        return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+
+
+def metadata(path: str | Path, kind: str) -> dict[str, str]:
+    """The metadata of a file written by ``save``, from its header: no tensor is read.
+
+    Raises UserError as `load` does.
+    """
+    with _opened(path, kind) as (_, header):
+        return header
+
+
+@contextmanager
+def _opened(path: str | Path, kind: str) -> Iterator[tuple[Any, dict[str, str]]]:
     from safetensors import SafetensorError, safe_open
 
     file = Path(path)
@@ -52,17 +78,16 @@ def load(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, str]
         raise UserError(f"{file}: no such file; expected a graphprune {kind}")
     try:
         with safe_open(file, framework="pt") as opened:
-            metadata = dict(opened.metadata() or {})
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            header = dict(opened.metadata() or {})
+            written = header.pop(KIND, None)
+            if written != kind:
+                what = f"a graphprune {written}" if written else "a file of another program"
+                raise UserError(f"{file}: is {what}; expected a graphprune {kind}")
+            yield opened, header
     except (SafetensorError, OSError) as error:
         raise UserError(
             f"{file}: damaged or not a safetensors file ({error}); expected a graphprune {kind}"
         ) from error
-    found = metadata.pop(KIND, None)
-    if found != kind:
-        held = f"a graphprune {found}" if found else "a file of another program"
-        raise UserError(f"{file}: is {held}; expected a graphprune {kind}")
-    return tensors, metadata
 
 
 def restore(model: nn.Module, path: str | Path, kind: str = "checkpoint") -> dict[str, str]:
@@ -70,14 +95,19 @@ def restore(model: nn.Module, path: str | Path, kind: str = "checkpoint") -> dic
 
     Raises UserError, naming the file and the entry, if they are not this network's.
     """
-    tensors, metadata = load(path, kind)
-    own = model.state_dict()
-    for name in own.keys() ^ tensors.keys():
-        where = "lacks" if name in own else "has an unknown entry"
+    tensors, header = load(path, kind)
+    fill(model, tensors, path)
+    return header
+
+
+def fill(model: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
+    """Load ``tensors``, read from ``path``, into ``model``; errors as for `restore`."""
+    state = model.state_dict()
+    for name in state.keys() ^ tensors.keys():
+        where = "lacks" if name in state else "has an unknown entry"
         raise UserError(f"{path}: {where} {name!r}; expected the weights of this very network")
     for name, tensor in tensors.items():
-        if tensor.shape != own[name].shape:
-            shape, expected = tuple(tensor.shape), tuple(own[name].shape)
+        if tensor.shape != state[name].shape:
+            shape, expected = tuple(tensor.shape), tuple(state[name].shape)
             raise UserError(f"{path}: {name!r} has shape {shape}; this network's is {expected}")
     model.load_state_dict(tensors)
-    return metadata

@@ -11,10 +11,10 @@ from pathlib import Path
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its name when the block ends without an error.
+    """A temporary path beside ``path``, renamed to ``path`` when the block ends without an error.
 
-    The temporary keeps the suffixes of ``path``, which some writers choose their format by; after
-    an error it is removed and ``path`` is as it was.
+    The temporary name keeps the suffixes of ``path``, because some writers choose their format by
+    them. After an error the temporary file is removed and ``path`` is not changed.
 
     >>> with atomic("table.csv") as temporary:
     ...     temporary.write_text("a,b\\n")

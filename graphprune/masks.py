@@ -24,16 +24,16 @@ def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
     The weights of linear and convolution layers; biases and norms always stay. A weight that two
     layers share appears once, under its first name.
     """
-    found: dict[str, nn.Parameter] = {}
+    weights: dict[str, nn.Parameter] = {}
     seen: set[int] = set()
     for path, module in model.named_modules():
         if isinstance(module, PRUNABLE) and id(module.weight) not in seen:
             weight = cast("nn.Parameter", module.weight)
             seen.add(id(weight))
-            found[f"{path}.weight" if path else "weight"] = weight
-    if not found:
+            weights[f"{path}.weight" if path else "weight"] = weight
+    if not weights:
         raise UserError("model has no linear or convolution layer; nothing can be pruned")
-    return found
+    return weights
 
 
 def removed_count(total: int, sparsity: float) -> int:
@@ -50,8 +50,8 @@ def prune(scores: Mapping[str, Tensor], sparsity: float, scope: str = "global") 
     ----------
     scores : importance (larger = keep) by parameter name, each tensor of its parameter's shape.
     sparsity : share of the weights to remove, in [0, 1].
-    scope : "global" ranks all weights together; "layer" removes the same share of every tensor,
-        shares that are not whole being rounded so that the total is exact (largest remainder).
+    scope : "global" ranks all weights together; "layer" removes the same share of every tensor.
+        Its counts are rounded by largest remainder, so that the total is exact.
 
     Returns
     -------
@@ -89,7 +89,8 @@ def prune(scores: Mapping[str, Tensor], sparsity: float, scope: str = "global") 
 
 
 def _keep_largest(values: Tensor, removed: int) -> Tensor:
-    # stable and descending: the last `removed` places hold the smallest, of equals the later ones
+    # stable and descending: the last `removed` places hold the smallest values, and among equal
+    # values the later ones
     order = torch.sort(values, descending=True, stable=True).indices
     mask = torch.ones(len(values), dtype=torch.bool)
     mask[order[len(values) - removed :]] = False
@@ -133,15 +134,15 @@ def apply(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
 
 @torch.no_grad()
 def rescale(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
-    """Scale the weights so that every unit's kept ones have the norm that all of its had, in place.
+    """Scale the kept weights of each output channel to the norm of all its weights, in place.
 
-    w_i ← w_i · ‖w_i‖ / ‖w_i ⊙ m_i‖ for each output unit (row, filter) i; one that keeps nothing
-    stays as it is. For the weights of an untrained network: initial scales suit a unit's full
-    fan-in, and with a sixteenth of it signals fade from layer to layer until nothing is learnt.
+    w_i ← w_i · ‖w_i‖ / ‖w_i ⊙ m_i‖ for each output channel i (row, filter). A channel that keeps no
+    weight is not changed. This is for untrained networks: the initial scale suits the full fan-in.
+    With a sixteenth of the weights, signals fade from layer to layer and nothing is learnt.
 
-    Source: Evci et al., Gradient Flow in Sparse Neural Networks, AAAI 2022, arXiv 2010.03533, who
-    scale by the number of a unit's kept weights; their norm says the same in the mean, and also
-    holds where large weights were kept.
+    Source: Evci et al., Gradient Flow in Sparse Neural Networks, AAAI 2022, arXiv 2010.03533. They
+    scale by the number of kept weights. The norm gives the same scale in the mean, and it is also
+    right where the kept weights are the large ones.
 
     Raises UserError if a mask names no parameter, or differs in shape or dtype.
 

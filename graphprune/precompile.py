@@ -1,8 +1,8 @@
 """Fill numba's cache: ``python -m graphprune.precompile [curvature] [probmask] ...``.
 
-The first process that meets a kernel compiles it, the curvature solver's for 40 s. Doing that once,
-at set-up, keeps it out of the first jobs, which would all compile the same at the same time. Each
-part runs the public function on the smallest problem that reaches its kernels.
+The first process that needs a kernel compiles it; the curvature solver's take 40 s. Compiling once
+at set-up spares the first jobs, which would all compile the same kernels at the same time. Each
+function here runs a public function on the smallest problem that reaches its kernels.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 
 from graphprune import models
 from graphprune.errors import UserError, one_of
-from graphprune.scoring import score
+from graphprune.methods.scoring import score
 
 SHAPE = (1, 28, 28)
 

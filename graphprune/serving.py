@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphprune.plugins import only_plugins
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
+
+# beside a recorded checkpoint: folder of the plug-in file that its network is built by
+PLUGINS = "plugins"
 
 
 class Classifier:
@@ -25,7 +30,7 @@ class Classifier:
     @classmethod
     def load(cls, path: str | Path) -> Classifier:
         """The network in a checkpoint; UserError, naming the file, if it is damaged or missing."""
-        from graphprune import networks
+        from graphprune.models import networks
 
         return cls(networks.load(path)[0])
 
@@ -45,5 +50,10 @@ class Classifier:
 
 
 def _load_pyfunc(path: str) -> Classifier:
-    """What MLflow calls by its name."""
-    return Classifier.load(path)
+    """What MLflow calls by its name; ``path`` is a checkpoint in the folder of a recorded model."""
+    plugins = sorted((Path(path).parent / PLUGINS).glob("*.py"))
+    if not plugins:
+        return Classifier.load(path)
+    # whatever the process has loaded, the network is built by the code that it was trained with
+    with only_plugins(plugins):
+        return Classifier.load(path)

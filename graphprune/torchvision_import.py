@@ -1,10 +1,10 @@
 """torchvision, imported so that its datasets and models work beside any torch.
 
 torchvision's wheels on the Python index are built for CUDA. Beside a CPU-only torch their compiled
-operators do not load, and ``import torchvision`` dies while it registers shapes for them (pytorch
-/vision issues 9077 and 9085). Everything in Python (datasets, transforms, models, feature
-extraction) works once the two operators it names are declared; the detection operators stay
-unavailable, and calling one says so.
+operators do not load, and ``import torchvision`` fails while it registers shapes for them (issues
+9077 and 9085 of pytorch/vision). Everything in Python (datasets, transforms, models, feature
+extraction) works once the two operators that it names are declared. The detection operators stay
+unavailable; a call of one says so.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ SCHEMAS = (
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
 
-_declared: list[object] = []  # a torch.library.Library takes its schemas along when collected
+# kept alive: the schemas of a torch.library.Library disappear when it is garbage-collected
+_declared: list[object] = []
 
 
 def torchvision(submodule: str = "") -> ModuleType:
     """The module ``torchvision`` or one below it, imported.
 
-    Only the one known failure, operators missing beside a CPU-only torch, is cured; any other
-    error of the import is raised as it is.
+    Only one failure is repaired: operators that are missing beside a CPU-only torch. Any other
+    error of the import is raised unchanged.
 
     >>> torchvision("datasets").MNIST.__name__
     'MNIST'

@@ -1,7 +1,16 @@
 from pathlib import Path
 
 import pytest
-import yaml
+
+# helpers whose failed assertions are explained as those of tests are
+pytest.register_assert_rewrite(
+    "brute_force",
+    "cluster.workspace",
+    "configuration.examples",
+    "graph_checks",
+    "plugin_examples",
+    "tracking_examples",
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -10,8 +19,3 @@ ROOT = Path(__file__).resolve().parents[1]
 def root():
     """The folder of the checkout."""
     return ROOT
-
-
-@pytest.fixture(scope="session")
-def schema():
-    return yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())

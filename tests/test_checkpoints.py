@@ -1,10 +1,11 @@
+"""Checkpoints: read back as they were, and refused where they are not."""
+
 import pytest
 import torch
 from torch import nn
 
 from graphprune import checkpoints
 from graphprune.errors import UserError
-from graphprune.files import atomic, write_csv, write_json
 
 
 def test_round_trip_keeps_tensors_kind_and_metadata(tmp_path):
@@ -50,20 +51,3 @@ def test_restore_refuses_the_weights_of_another_network(tmp_path):
         checkpoints.restore(nn.Linear(4, 2), path)
     with pytest.raises(UserError, match="has an unknown entry 'bias'"):
         checkpoints.restore(nn.Linear(3, 2, bias=False), path)
-
-
-def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
-    path = tmp_path / "t.json"
-    write_json(path, {"a": 1})
-
-    def fail_half_way():
-        with atomic(path) as temporary:
-            temporary.write_text("half")
-            raise RuntimeError("half way")
-
-    with pytest.raises(RuntimeError, match="half way"):
-        fail_half_way()
-    assert path.read_text() == '{\n  "a": 1\n}\n'
-    assert [file.name for file in tmp_path.iterdir()] == ["t.json"]
-    write_csv(tmp_path / "t.csv", [{"x": 1, "y": 2.5}])
-    assert (tmp_path / "t.csv").read_text().split() == ["x,y", "1,2.5"]

@@ -132,30 +132,12 @@ def test_every_rule_that_makes_something_names_the_conda_environment(file: Path)
         assert (file.parent / named[1]).resolve() == CONDA_FILE, f"rule {name} in {file.name}"
 
 
-def make(*arguments: str) -> str:
-    # what a `make test` around this one was told is not meant for it
-    told = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CONFIG"}
-    done = subprocess.run(
-        ["make", "--no-print-directory", *arguments],
-        cwd=ROOT,
-        env={key: value for key, value in os.environ.items() if key not in told},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout
-
-
 def test_make_lists_its_targets() -> None:
-    listed = make()
-    for target in ("setup", "demo", "test", "ui", "clean", "help"):
+    # what a `make test` around this one was told is not meant for it
+    told = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"}
+    environment = {key: value for key, value in os.environ.items() if key not in told}
+    listed = subprocess.check_output(
+        ["make", "--no-print-directory"], cwd=ROOT, env=environment, text=True
+    )
+    for target in ("setup", "demo", "recover", "test", "lint", "ui", "clean", "help"):
         assert re.search(rf"^make {target} +\w", listed, re.MULTILINE)
-
-
-def test_make_demo_takes_the_results_folder_from_the_configuration(tmp_path: Path) -> None:
-    config = tmp_path / "mine.yaml"
-    config.write_text('experiment: mine\nresults: "results/mine"  # here\n')
-    commands = make("-n", "demo", f"CONFIG={config}")
-    assert f"--configfile {config} --cores" in commands
-    assert "--report results/mine/report.html" in commands
-    assert "--configfile" not in make("-n", "demo")

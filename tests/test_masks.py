@@ -1,3 +1,5 @@
+"""Masks: how many weights go and which, rescaling, masks applied to a network."""
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -119,17 +121,3 @@ def test_prunable_names_weights_once_and_leaves_norms():
     assert list(prunable(model)) == ["0.weight", "2.weight"]
     with pytest.raises(UserError, match="no linear or convolution layer"):
         prunable(nn.Sequential(nn.ReLU()))
-
-
-def test_magnitude_and_random_scores():
-    model = nn.Sequential(nn.Linear(2, 1))
-    with torch.no_grad():
-        model[0].weight.copy_(torch.tensor([[-3.0, 0.5]]))
-    assert graphprune.score(model, "magnitude")["0.weight"].tolist() == [[3.0, 0.5]]
-    first = graphprune.score(model, "random", seed=1)["0.weight"]
-    assert torch.equal(first, graphprune.score(model, "random", seed=1)["0.weight"])
-    assert not torch.equal(first, graphprune.score(model, "random", seed=2)["0.weight"])
-    with pytest.raises(UserError, match="method is 'magnitud'; allowed: curvature, magnitude"):
-        graphprune.score(model, "magnitud")
-    with pytest.raises(UserError, match="option of method random is 'sed'; allowed: seed"):
-        graphprune.score(model, "random", sed=1)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Go on after Snakemake was killed: end what it left running, unlock, and finish the run.
+"""Resume after Snakemake was killed: end what it left running, unlock, and finish the run.
 
     python workflow/recover.py --workflow-profile workflow/profiles/slurm
 
@@ -48,11 +48,11 @@ def prefix_of(folder: Path) -> str:
 
 
 def profile_of(arguments: list[str]) -> Path:
-    """The folder given by ``--workflow-profile`` or ``--profile``; where none is, none."""
-    for at, argument in enumerate(arguments):
+    """The folder given by ``--workflow-profile`` or ``--profile``; without one, no real folder."""
+    for place, argument in enumerate(arguments):
         option, _, value = argument.partition("=")
         if option in ("--workflow-profile", "--profile"):
-            return Path(value or "".join(arguments[at + 1 : at + 2]))
+            return Path(value or "".join(arguments[place + 1 : place + 2]))
     return Path("/nonexistent")
 
 
@@ -79,7 +79,7 @@ def is_script(command: str) -> bool:
 
 
 def end(pids: list[int]) -> None:
-    """Ask processes to end, and after a grace period make them."""
+    """Ask processes to end; after a grace period kill those that still run."""
     if not pids:
         return
     print("recover: ending", len(pids), "scripts left on this machine")

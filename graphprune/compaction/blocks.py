@@ -1,4 +1,4 @@
-"""Block layout: gather the inputs each group of rows reads, multiply small dense blocks."""
+"""Block layout: gather the inputs that each group of rows reads, multiply small dense blocks."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from graphprune.compaction.structure import Blocks
 
 Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
-# from this many examples on a linear layer is computed transposed, examples last
+# a linear layer is computed transposed, examples last, for at least this many examples
 WIDE_BATCH = 8
 
 
 class _Placement(nn.Module):
-    """Puts the rows of the blocks, along ``dim``, where the layer's outputs have them."""
+    """Moves the rows of the blocks, along ``dim``, to their places among the layer's outputs."""
 
     order: Tensor
     source: Tensor
@@ -54,8 +54,8 @@ class _Placement(nn.Module):
 def _packed(blocks: Blocks, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """Weights ``(groups, height, width, ...)``, biases ``(groups, height)`` and gathered inputs.
 
-    weight: ``(outputs, inputs, ...)``, zero where nothing is read. Places that a group does not
-    fill hold weight 0 and gather channel 0.
+    weight: ``(outputs, inputs, ...)``, zero where nothing is read. A group that is smaller than
+    the largest is padded: its empty places hold weight 0 and gather channel 0.
     """
     shape = (blocks.groups, blocks.height, blocks.width, *weight.shape[2:])
     packed = weight.new_zeros(shape)

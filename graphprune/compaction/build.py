@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 LAYOUTS = ("auto", "smallest", "dense", "block", "sparse")
-# Break-even points measured by benchmarks/compact.py, on the safe side; `example` replaces them
-# by a measurement. Blocks pay as grouped convolutions of some height and in very large linear
-# layers, the sparse loop below a share of weights left; small layers stay dense.
+# Break-even points that benchmarks/compact.py measured, rounded to the safe side; with `example`,
+# `compact` measures instead. Blocks are faster in grouped convolutions of some height and in very
+# large linear layers. The sparse loop is faster below a density. Small layers stay dense.
 BLOCK_DENSITY, BLOCK_HEIGHT, SPARSE_DENSITY = 0.25, 8, 0.125
 SMALLEST_LAYER, LARGE_LINEAR = 2**15, 2**22
 
@@ -34,24 +34,24 @@ def compact(
     example: Tensor | None = None,
     layout: str = "auto",
 ) -> nn.Module:
-    """A module for inference with the outputs of the masked ``model``, made of what is kept.
+    """A module for inference that computes the masked ``model``'s outputs from the kept weights.
 
     Layouts of a layer:
 
     - "dense": the layer with its masked weights.
     - "block": output channels that read the same inputs form a group; every group's inputs are
       gathered and multiplied by its small dense block (batched product, grouped convolution).
-      Channels that read nothing cost nothing. The layout of RGP masks and of removed channels.
+      Channels that read nothing cost nothing. It suits RGP masks and removed channels.
     - "sparse": every output sums only its kept weights, in a compiled loop (linear and
-      two-dimensional convolution layers, CPU). Any mask, worth it at high sparsity.
+      two-dimensional convolution layers, CPU). It takes any mask and pays at high sparsity.
 
     Parameters
     ----------
     model : in evaluation or training mode; left as it was.
     masks : boolean, by parameter name; layers without a mask stay as they are.
     example : inputs ``(batch, ...)``; with them "auto" times every layout of every layer on the
-        layer's own inputs and keeps the fastest. Without, it goes by break-even densities that
-        were measured on layers of usual size.
+        layer's own inputs and keeps the fastest. Without inputs, break-even densities decide,
+        which were measured on layers of usual size.
     layout : "auto"; "smallest", for every layer the layout whose state takes the fewest bytes
         (decided without a stopwatch); or one layout for every masked layer that has it (others
         stay dense).
@@ -128,21 +128,21 @@ def _candidates(layer: nn.Module, mask: Tensor) -> dict[str, Callable[[], nn.Mod
     """The ways to build a layer, by layout."""
     support = channel_support(layer, mask)
     blocks = blocks_of(support)
-    found: dict[str, Callable[[], nn.Module]] = {"dense": lambda: layer}
+    builders: dict[str, Callable[[], nn.Module]] = {"dense": lambda: layer}
     if blocks.groups == 0:
-        return found
+        return builders
 
     def weight() -> Tensor:
         return _full_weight(layer, support)
 
     if isinstance(layer, nn.Linear):
-        found["block"] = lambda: BlockLinear(layer, weight(), blocks).to(mask.device)
-        found["sparse"] = lambda: SparseLinear(weight(), support, layer.bias)
+        builders["block"] = lambda: BlockLinear(layer, weight(), blocks).to(mask.device)
+        builders["sparse"] = lambda: SparseLinear(weight(), support, layer.bias)
     elif isinstance(layer, nn.Conv1d | nn.Conv2d | nn.Conv3d):
-        found["block"] = lambda: BlockConv(layer, weight(), blocks).to(mask.device)
+        builders["block"] = lambda: BlockConv(layer, weight(), blocks).to(mask.device)
         if isinstance(layer, nn.Conv2d):
-            found["sparse"] = lambda: SparseConv2d(layer, weight(), support)
-    return found
+            builders["sparse"] = lambda: SparseConv2d(layer, weight(), support)
+    return builders
 
 
 def _by_rule(layer: nn.Module, mask: Tensor) -> nn.Module:
@@ -165,9 +165,9 @@ def _by_rule(layer: nn.Module, mask: Tensor) -> nn.Module:
 
 
 def _fastest(layer: nn.Module, mask: Tensor, inputs: Tensor) -> nn.Module:
-    """The candidate of the shortest pass; dense unless another is a tenth faster.
+    """The candidate with the shortest pass; dense unless another is a tenth faster.
 
-    The shortest of several passes, as what else runs on the machine can only lengthen them.
+    Of several passes the shortest counts: other programs on the machine can only lengthen a pass.
     """
     built = []
     for name, build in _candidates(layer, mask).items():
@@ -183,12 +183,12 @@ def _fastest(layer: nn.Module, mask: Tensor, inputs: Tensor) -> nn.Module:
 def _inputs_of(
     model: nn.Module, layers: Mapping[str, tuple[nn.Module, Tensor]], example: Tensor
 ) -> dict[str, Tensor]:
-    """What each layer is given when the model is given ``example`` (its first call)."""
-    found: dict[str, Tensor] = {}
+    """The input of each layer's first call while the model runs on ``example``."""
+    captured: dict[str, Tensor] = {}
 
     def keep(path: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
         def hook(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            found.setdefault(path, inputs[0].detach())
+            captured.setdefault(path, inputs[0].detach())
 
         return hook
 
@@ -199,7 +199,7 @@ def _inputs_of(
     finally:
         for handle in handles:
             handle.remove()
-    return found
+    return captured
 
 
 def _replaced(model: nn.Module, path: str, module: nn.Module) -> nn.Module:

@@ -62,17 +62,18 @@ def savings(
     masks : boolean, by parameter name.
     input_shape : of one example, without the batch dimension; the examples are drawn uniformly
         from [0, 1) by ``seed``.
-    batch_sizes : examples in a pass; none of them leaves the stopwatch aside.
+    batch_sizes : examples in a pass; if it is empty, nothing is timed.
     repeats : passes of each network, taken in turns so that their ratios hold on a busy machine.
     device : where to measure.
 
     Raises
     ------
     UserError : batch sizes or repeats below 1, masks that do not fit, a compact network whose
-        outputs differ from the masked one's by more than 1e-5 (of the largest, where above 1).
+        outputs differ from the masked one's by more than 1e-5 (relative to the largest output
+        where that is above 1).
 
-    >>> found = savings(model, masks, (1, 28, 28), batch_sizes=(64,))
-    >>> found.file_size_kept / found.file_size_total, found.latencies[64].compact
+    >>> saved = savings(model, masks, (1, 28, 28), batch_sizes=(64,))
+    >>> saved.file_size_kept / saved.file_size_total, saved.latencies[64].compact
     (0.13, 0.00021)
     """
     if any(size < 1 for size in batch_sizes):
@@ -88,13 +89,13 @@ def savings(
     dense.to(device)
     masked.to(device)
     on_device = {name: mask.to(device) for name, mask in masks.items()}
-    found: dict[int, Latencies] = {}
+    by_batch_size: dict[int, Latencies] = {}
     for size in batch_sizes:
         batch = torch.rand(size, *input_shape, generator=generator, dtype=dtype).to(device)
         small = compact(dense, on_device, example=batch)
         _check_equal(small, masked, batch)
-        found[size] = Latencies(*latencies([dense, masked, small], batch, repeats))
-    return Savings(file_size(model), file_size(smallest), found)
+        by_batch_size[size] = Latencies(*latencies([dense, masked, small], batch, repeats))
+    return Savings(file_size(model), file_size(smallest), by_batch_size)
 
 
 @torch.inference_mode()

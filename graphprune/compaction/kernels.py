@@ -18,8 +18,8 @@ __all__ = [
 ]
 
 Array = npt.NDArray[Any]
-# entries of a row are filled up to a multiple of this and summed together, so that eight
-# products share one load and one store of the result
+# rows are padded to a multiple of this many entries, so that eight products share one load and one
+# store of the result
 UNROLL = 8
 # columns of one task: short enough that the partial sums stay in the first-level cache
 CHUNK = 512
@@ -59,8 +59,8 @@ def _shifted_sums(
                 )
 
 
-# A parallel loop waits for its threads, milliseconds where other programs hold the cores, even if
-# it may use one thread only: work for one thread is done by the plain loop.
+# A parallel loop waits for its threads, even if it may use only one: for milliseconds where other
+# programs hold the cores. So the plain loop does the work of one thread.
 shifted_sums = njit(nogil=True, fastmath={"contract"}, cache=True)(_shifted_sums)
 shifted_sums_parallel = njit(nogil=True, parallel=True, fastmath={"contract"}, cache=True)(
     _shifted_sums
@@ -73,8 +73,8 @@ def row_products(
 ) -> None:
     """out[b, o] = bias[o] + Σ_e weights[e] · x[b, columns[e]], for few b.
 
-    x: ``(batch, inputs)``; columns: unsigned, which saves the check for places counted from the
-    end; out: ``(batch, rows)``, C order.
+    x: ``(batch, inputs)``; columns: unsigned, so that numba need not handle negative indices;
+    out: ``(batch, rows)``, C order.
     """
     for b in range(x.shape[0]):
         row = x[b]
@@ -88,7 +88,7 @@ def row_products(
 def pack_rows(
     counts: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64], weights: Array
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Array]:
-    """(pointers, offsets, weights) of rows filled up to ``UNROLL`` entries with weight 0."""
+    """(pointers, offsets, weights) of rows padded with weight 0 to multiples of ``UNROLL``."""
     filled = -(-counts // UNROLL) * UNROLL
     pointers = np.concatenate([[0], np.cumsum(filled)])
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])

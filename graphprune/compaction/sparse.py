@@ -15,7 +15,7 @@ from graphprune.errors import UserError
 
 Ints = npt.NDArray[np.int64]
 Packed = tuple[Ints, npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
-# multiplications from which on several threads are faster than one
+# with at least this many multiplications several threads are faster than one
 PARALLEL_WORK = 2**21
 ONE_TAP: Ints = np.zeros(1, dtype=np.int64)
 
@@ -26,12 +26,12 @@ def _index_type(size: int) -> torch.dtype:
 
 
 class _SparseLayer(nn.Module):
-    """What is kept of every output channel, as whole kernels or as single weights.
+    """The kept weights of each output channel, stored in the way that takes fewer bytes.
 
-    values: ``(kept, taps)`` where whole kernels are kept, a kernel a row, ``(kept, 1)`` for single
-    weights: whichever takes fewer bytes. places: input channel of each kernel, or channel · taps +
-    tap of each weight. counts: how many each output has. What an input of a given shape needs is
-    worked out once and kept.
+    Whole kernels: values ``(kept, taps)``, one kernel a row; places: the input channel of each.
+    Single weights: values ``(kept, 1)``; places: input channel · taps + tap of each. counts: how
+    many kernels or weights each output channel has. Index arrays depend on the shape of the input;
+    those of the last shape are kept for the next call.
     """
 
     values: Tensor
@@ -130,8 +130,8 @@ class SparseLinear(_SparseLayer):
 class SparseConv2d(_SparseLayer):
     """A two-dimensional convolution in the sparse layout.
 
-    The padded images of a batch lie side by side, channel by channel (with a stride: one plane a
-    phase of it), so that a tap of the kernel is a shift of one long row.
+    The padded images of a batch lie side by side, one plane for each channel (and, with a stride,
+    for each phase of it). A tap of the kernel is then a shift of one long row.
     """
 
     def __init__(self, layer: nn.Conv2d, weight: Tensor, support: npt.NDArray[np.bool_]) -> None:

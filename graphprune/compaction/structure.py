@@ -31,17 +31,17 @@ class Blocks:
 
     @property
     def height(self) -> int:
-        """Rows of the tallest group, to which the others are filled up with zeros."""
+        """Rows of the tallest group; the others are padded with zeros to this height."""
         return max((len(r) for r in self.rows), default=0)
 
     @property
     def width(self) -> int:
-        """Inputs of the widest group, likewise."""
+        """Inputs of the widest group; the others are padded with zeros to this width."""
         return max((len(s) for s in self.support), default=0)
 
     @property
     def density(self) -> float:
-        """Multiplications of the filled-up blocks as a share of outputs x inputs."""
+        """Multiplications of the padded blocks as a share of outputs x inputs."""
         return self.groups * self.height * self.width / (self.outputs * self.inputs)
 
 
@@ -68,8 +68,8 @@ def blocks_of(support: npt.NDArray[np.bool_]) -> Blocks:
     member = member.reshape(-1)
     rows, columns = [], []
     for group in np.argsort(first, kind="stable"):
-        found = np.flatnonzero(support[first[group]])
-        if len(found):
+        read = np.flatnonzero(support[first[group]])
+        if len(read):
             rows.append(np.flatnonzero(member == group))
-            columns.append(found)
+            columns.append(read)
     return Blocks(tuple(rows), tuple(columns), support.shape[0], support.shape[1])

@@ -1,4 +1,4 @@
-"""What every curvature solver shares: measures, the supremum rule, the score of a parameter.
+"""What every curvature solver shares: the measures, the supremum rule, checks of the arguments.
 
 Neural curvature of an edge u→v of length ℓ for one example, with idleness α (arXiv 2601.16366):
 
@@ -6,7 +6,8 @@ Neural curvature of an edge u→v of length ℓ for one example, with idleness �
     μ_u = α δ_u + (1 − α) p,   p(k) ∝ exp(−1 / a_k²) over in-neighbours k of u with a_k > 0,
     ν_v = α δ_v + (1 − α) q,   the same over out-neighbours of v.
 
-Numpy alone.
+An edge u→v is *inactive* for an example where u or v is a hidden vertex of value 0; its κ is the
+supremum. The score of a weight is κ_min, the least κ over its edges and the examples. Numpy alone.
 """
 
 from __future__ import annotations
@@ -19,11 +20,10 @@ import numpy.typing as npt
 from graphprune.errors import UserError
 from graphprune.neural_graph.structure import Connection, Floats, NeuralGraph
 
-ALPHA = 0.9
 UNDERFLOW = 1e-7
 HIDDEN_SUPREMUM = 2.0
 OUTER_SUPREMUM = 1.0
-# an edge that does not exist (weight 0) has no curvature; such a weight is the first to go
+# A weight of 0 makes no edge and has no curvature. With this value it is pruned first.
 NO_EDGE = math.inf
 
 
@@ -40,39 +40,41 @@ def attraction(values: Floats) -> Floats:
 
 
 def measure(values: Floats) -> Floats:
-    """p or q over neighbours with vertex values ``values``, ``(n,)``: sums to 1, or to 0.
+    """p or q over neighbours with vertex values ``values``, float64 ``(n,)``; of the same shape.
 
-    Proportional to exp(−1 / a²) over the active ones (a > 0). Uniform over them where the sum of
-    those is at most 1e-7; all zero where none is active.
+    Proportional to exp(−1 / a²) over the active neighbours (a > 0), with sum 1. If the exponentials
+    add up to at most 1e-7, it is uniform over the active neighbours. If none is active, it is 0.
     """
-    pull = attraction(values)
-    total = pull.sum()
+    mass = attraction(values)
+    total = mass.sum()
     if total <= UNDERFLOW:
-        pull = (values > 0).astype(np.float64)
-        total = pull.sum()
-    return np.asarray(pull / total) if total > 0 else pull
+        mass = (values > 0).astype(np.float64)
+        total = mass.sum()
+    return np.asarray(mass / total) if total > 0 else mass
 
 
 def supremum(graph: NeuralGraph, connection: Connection) -> float:
-    """κ of an edge that carries nothing: 2 between hidden layers, 1 at the input and output."""
+    """κ of the connection's inactive edges: 2 between hidden layers, 1 at the input and output."""
     outer = connection.source == 0 or connection.target == len(graph.layers) - 1
     return OUTER_SUPREMUM if outer else HIDDEN_SUPREMUM
 
 
 def inactive(graph: NeuralGraph, layer: int, values: Floats) -> npt.NDArray[np.bool_]:
-    """Which vertices of ``layer`` carry nothing: hidden ones with value 0. ``(size,)``."""
+    """Which vertices of ``layer`` are inactive: hidden ones of value 0. Boolean ``(size,)``.
+
+    values: float64 ``(size,)``, those of one example.
+    """
     if graph.layers[layer].role != "hidden":
         return np.zeros(len(values), dtype=np.bool_)
     return values <= 0.0
 
 
-def parameters(graph: NeuralGraph) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every parameter that has edges, in the order of the connections."""
-    return {c.parameter: c.parameter_shape for c in graph.connections if c.parameter is not None}
-
-
 def check_values(graph: NeuralGraph, values: list[Floats]) -> int:
-    """The number of examples in ``values``, one ``(n, size)`` a layer; UserError if they misfit."""
+    """The number of examples in ``values``, one float64 ``(examples, layer.size)`` a layer.
+
+    Raises UserError if their number or shapes do not fit the graph, if one lies outside [0, 1], or
+    if there is no example.
+    """
     if len(values) != len(graph.layers):
         raise UserError(f"values of {len(values)} layers; the graph has {len(graph.layers)}")
     count = len(values[0])

@@ -1,8 +1,8 @@
 """Neural curvature the plain way: one transport problem an edge, solved with POT.
 
-Slow and short on purpose: it follows the definition (``curvature.definitions``) word by word and is
-what every faster solver is tested against. It writes the graph out edge by edge, so it is for
-networks of up to some hundred thousand edges.
+It is slow and short on purpose: it follows the definition (``curvature.definitions``) word by word,
+and every faster solver is tested against it. It writes the graph out edge by edge, which limits it
+to networks of some hundred thousand edges.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from graphprune.curvature.definitions import (
-    ALPHA,
     NO_EDGE,
     check_alpha,
     check_values,
@@ -25,11 +24,12 @@ from graphprune.curvature.definitions import (
     measure,
     supremum,
 )
+from graphprune.curvature.idleness import ALPHA
 from graphprune.neural_graph.edges import endpoints, offsets, weights, write_out
 from graphprune.neural_graph.structure import Connection, Floats, Ints, NeuralGraph
 
 MAX_PIVOTS = 10_000_000
-BALANCE = 1e-9  # relative difference of the two masses that rounding may leave
+BALANCE = 1e-9  # largest relative difference of the two masses that counts as rounding
 
 
 def edge_curvatures(
@@ -41,16 +41,17 @@ def edge_curvatures(
 ) -> list[Floats]:
     """κ of every edge that belongs to a parameter, for one example.
 
-    κ(u, v) = (1 − W₁(μ_u, ν_v) / ℓ(u, v)) / (1 − α), W₁ with shortest directed paths as cost; 2 or
-    1 where u or v is a hidden vertex that the example leaves at 0.
+    κ(u, v) = (1 − W₁(μ_u, ν_v) / ℓ(u, v)) / (1 − α), where the cost of W₁ is the length of the
+    shortest directed path. If u or v is a hidden vertex of value 0, κ is the supremum, 2 or 1.
 
     Parameters
     ----------
     graph : neural graph.
-    values : vertex values in [0, 1] of that example, one array ``(layer.size,)`` a layer.
+    values : vertex values in [0, 1] of that example, one float64 ``(layer.size,)`` a layer.
     alpha : idleness, 0 ≤ α < 1.
-    closed_form : sum up instead of solving where μ_u or ν_v is a single mass (edges of the input
-        and the output, vertices without active neighbours); the result is the same.
+    closed_form : where μ_u or ν_v is a single mass (edges of the input and the output, vertices
+        without active neighbours), compute the one possible plan's cost instead of solving; the
+        result is the same.
 
     Returns
     -------
@@ -59,13 +60,16 @@ def edge_curvatures(
 
     Raises
     ------
-    UserError : α or values out of range. RuntimeError : POT reports anything but an optimum.
+    UserError : alpha or values out of range.
+    RuntimeError : POT reports anything but an optimum.
 
     Paper: arXiv 2601.16366.
+
+    >>> kappa = edge_curvatures(traced.graph, [layer[0] for layer in values(traced, inputs)])
     """
     check_alpha(alpha)
     check_values(graph, [array[None, :] for array in values])
-    written = _Written(graph)
+    written = _WrittenGraph(graph)
     return [
         np.full(weights(c).shape, np.nan)
         if c.parameter is None
@@ -81,18 +85,27 @@ def parameter_curvatures(
 
     Parameters
     ----------
-    values : vertex values in [0, 1], one array ``(examples, layer.size)`` a layer.
+    graph : neural graph.
+    values : vertex values in [0, 1], one float64 ``(examples, layer.size)`` a layer.
+    alpha : idleness, 0 ≤ α < 1.
 
     Returns
     -------
-    float64 of each parameter's shape by its name; +∞ for a weight that makes no edge because it is
-    0 or because it never meets anything but padding.
+    By parameter name, float64 of the parameter's shape. +∞ for a weight without an edge: it is 0,
+    or it meets nothing but padding.
+
+    Raises
+    ------
+    UserError : alpha or values out of range.
+    RuntimeError : POT reports anything but an optimum.
+
+    Paper: arXiv 2601.16366.
 
     >>> kappa = parameter_curvatures(traced.graph, values(traced, inputs))
     """
     check_alpha(alpha)
     count = check_values(graph, list(values))
-    written = _Written(graph)
+    written = _WrittenGraph(graph)
     least: dict[str, Floats] = {}
     for connection in graph.connections:
         if connection.parameter is None:
@@ -100,29 +113,32 @@ def parameter_curvatures(
         kappa = np.full(connection.weight.shape, NO_EDGE)
         ends = written.ends(connection)
         for example in range(count):
-            one = [array[example] for array in values]
-            own = written.curvatures(connection, ends, one, alpha, True)
-            lower_by_tap(kappa, own, connection.pairs[:, 2])
+            of_example = [array[example] for array in values]
+            of_edges = written.curvatures(connection, ends, of_example, alpha, True)
+            lower_by_tap(kappa, of_edges, connection.pairs[:, 2])
         kappa = kappa.reshape(connection.parameter_shape)
-        known = least.get(connection.parameter, kappa)
-        least[connection.parameter] = np.minimum(known, kappa)
+        earlier = least.get(connection.parameter, kappa)  # of a weight used by several layers
+        least[connection.parameter] = np.minimum(earlier, kappa)
     return least
 
 
 def lower_by_tap(least: Floats, kappa: Floats, taps: Ints) -> None:
-    """Lower ``least``, ``(groups, cout, cin, taps)``, to the ``kappa`` of the pairs of each tap."""
+    """Lower ``least`` of each tap to the least ``kappa`` of its position pairs, NaN left out.
+
+    least: ``(groups, cout, cin, taps)``; kappa: ``(groups, cout, cin, pairs)``; taps: ``(pairs,)``.
+    """
     for tap in np.unique(taps):
-        here = np.fmin.reduce(kappa[..., taps == tap], axis=-1)
-        least[..., tap] = np.fmin(least[..., tap], here)
+        of_tap = np.fmin.reduce(kappa[..., taps == tap], axis=-1)
+        least[..., tap] = np.fmin(least[..., tap], of_tap)
 
 
 def transport_cost(a: Floats, b: Floats, cost: Floats) -> float:
     """min ⟨P, cost⟩ over plans P ≥ 0 with row sums ``a`` and column sums ``b``, by POT.
 
-    a: ``(n,)``, b: ``(m,)``, of equal sum; cost: ``(n, m)``, of any sign.
+    a: ``(n,)``, b: ``(m,)``, float64 of equal sum; cost: float64 ``(n, m)``, of any sign.
 
-    Raises RuntimeError where the sums differ, and on any warning of the solver: POT reports even an
-    answer it knows to be wrong as no more than that.
+    Raises RuntimeError if the sums differ, and if POT gives any warning: it only warns even when
+    its answer is wrong.
     """
     ot = _pot()
     mass = float(a.sum())
@@ -132,8 +148,8 @@ def transport_cost(a: Floats, b: Floats, cost: Floats) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            # POT's own check of the marginals takes longer than the usual problem
-            found = ot.emd2(
+            # POT's check of the marginals takes longer than most problems do
+            least = ot.emd2(
                 a,
                 b,
                 np.ascontiguousarray(cost - shift),
@@ -143,11 +159,11 @@ def transport_cost(a: Floats, b: Floats, cost: Floats) -> float:
             )
         except Warning as warning:
             raise RuntimeError(f"optimal transport failed: {warning}") from warning
-    return float(found) + shift * mass
+    return float(least) + shift * mass
 
 
 def _pot() -> Any:
-    # POT looks for every array library at import; it needs none here and each costs start-up time
+    # POT imports every array library it finds, which takes time; it needs none of them here
     for library in ("PYTORCH", "JAX", "CUPY", "TENSORFLOW"):
         os.environ.setdefault(f"POT_BACKEND_DISABLE_{library}", "1")
     import ot
@@ -156,10 +172,10 @@ def _pot() -> Any:
 
 
 @dataclass(frozen=True)
-class _Ends:
-    """Where the edges of one connection lead: distances among all vertices a problem may need.
+class _EndDistances:
+    """Distances that the edges of one connection need: from u and its in-neighbours, to v and m.
 
-    rows, columns: for a vertex its row or column in ``distance``, −1 where it has none.
+    rows, columns: ``(vertices,)`` row or column of each vertex in ``distance``; −1 if it has none.
     """
 
     rows: Ints
@@ -167,8 +183,8 @@ class _Ends:
     distance: Floats
 
 
-class _Written:
-    """A graph written out, with neighbours and distances."""
+class _WrittenGraph:
+    """A graph written out edge by edge, with neighbours and distances."""
 
     def __init__(self, graph: NeuralGraph) -> None:
         self.graph = graph
@@ -199,31 +215,31 @@ class _Written:
         ranges = [np.arange(self.first[i], self.first[i + 1]) for i in sorted(layers)]
         return np.concatenate(ranges)
 
-    def ends(self, connection: Connection) -> _Ends:
-        """Distances from u and its in-neighbours to v and its out-neighbours, for all u, v."""
+    def ends(self, connection: Connection) -> _EndDistances:
+        """Distances from all u and their in-neighbours to all v and their out-neighbours."""
         from scipy.sparse.csgraph import dijkstra
 
         before = {c.source for c in self.graph.incoming(connection.source)} | {connection.source}
         after = {c.target for c in self.graph.outgoing(connection.target)} | {connection.target}
         starts, stops = self._vertices(before), self._vertices(after)
-        # layers are in topological order: no path leaves this range of them and comes back
+        # layers are in topological order: a path that leaves this range never comes back
         low, high = int(starts[0]), int(stops[-1]) + 1
         window = self._lengths[low:high, low:high]
         distance = np.concatenate(
             [
-                dijkstra(window, indices=part - low)[:, stops - low]
-                for part in np.array_split(starts, -(-len(starts) // 256))
+                dijkstra(window, indices=some - low)[:, stops - low]
+                for some in np.array_split(starts, -(-len(starts) // 256))
             ]
         )
         rows, columns = np.full((2, int(self.first[-1])), -1)
         rows[starts] = np.arange(len(starts))
         columns[stops] = np.arange(len(stops))
-        return _Ends(rows, columns, distance)
+        return _EndDistances(rows, columns, distance)
 
     def curvatures(
         self,
         connection: Connection,
-        ends: _Ends,
+        ends: _EndDistances,
         values: Sequence[Floats],
         alpha: float,
         closed_form: bool,
@@ -249,12 +265,14 @@ class _Written:
 class _Problems:
     """The transport problems of the edges of one connection for one example."""
 
-    def __init__(self, written: _Written, values: Floats, alpha: float, ends: _Ends) -> None:
+    def __init__(
+        self, written: _WrittenGraph, values: Floats, alpha: float, ends: _EndDistances
+    ) -> None:
         self._written = written
         self._values = values
         self._alpha = alpha
         self._ends = ends
-        self._known: dict[tuple[str, int], tuple[Ints, Floats]] = {}
+        self._measures: dict[tuple[str, int], tuple[Ints, Floats]] = {}
 
     def solve(self, u: Ints, v: Ints, closed_form: bool) -> Iterator[float]:
         """W₁(μ_u, ν_v) of each edge in turn."""
@@ -268,20 +286,20 @@ class _Problems:
                 yield transport_cost(mu, nu, cost)
 
     def _measure(self, side: str, vertex: int) -> tuple[Ints, Floats]:
-        """Support and masses of μ (side "in") or ν ("out") at a vertex."""
-        if (side, vertex) not in self._known:
-            self._known[side, vertex] = self._compute(side, vertex)
-        return self._known[side, vertex]
+        """Support and masses of μ (side "in") or ν (side "out") of a vertex, computed once."""
+        if (side, vertex) not in self._measures:
+            self._measures[side, vertex] = self._compute(side, vertex)
+        return self._measures[side, vertex]
 
     def _compute(self, side: str, vertex: int) -> tuple[Ints, Floats]:
         written = self._written
         matrix = written._reversed if side == "in" else written._lengths
         neighbours = written._neighbours(matrix, vertex)
-        share = measure(self._values[neighbours])
-        neighbours, share = neighbours[share > 0], share[share > 0]
+        mass = measure(self._values[neighbours])
+        neighbours, mass = neighbours[mass > 0], mass[mass > 0]
         if len(neighbours) == 0:
             return np.array([vertex]), np.ones(1)
         if self._alpha == 0.0:
-            return neighbours, share
-        masses = np.append((1.0 - self._alpha) * share, self._alpha)
+            return neighbours, mass
+        masses = np.append((1.0 - self._alpha) * mass, self._alpha)
         return np.append(neighbours, vertex), masses

@@ -9,19 +9,21 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from graphprune.data.base import Parts
+from graphprune.data.catalog import describe
 from graphprune.errors import UserError
 
 if TYPE_CHECKING:
-    from graphprune.data.embedded import Labelled
+    from graphprune.data.base import Labelled
 
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
-def read(name: str, root: str | Path, input_shape: tuple[int, int, int]) -> tuple[Labelled, ...]:
+def read(name: str, root: str | Path, _download: bool) -> Parts:
     """Training and test part of the dataset ``name`` in ``root/name.npz``, in the file's order.
 
     The archive holds uint8 images ``(n, C, H, W)`` or ``(n, H, W, C)`` and integer labels
-    ``(n,)`` under the names ``ARRAYS``; input_shape is (C, H, W).
+    ``(n,)`` under the names ``ARRAYS``.
 
     Returns
     -------
@@ -42,10 +44,9 @@ def read(name: str, root: str | Path, input_shape: tuple[int, int, int]) -> tupl
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"dataset {name}: {file} is damaged ({reason}); {expected}") from error
-    return tuple(
-        _labelled(arrays, part, f"dataset {name}: {file}: ", input_shape)
-        for part in ("train", "test")
-    )
+    shape, where = describe(name).input_shape, f"dataset {name}: {file}: "
+    train, test = (_labelled(arrays, part, where, shape) for part in ("train", "test"))
+    return Parts(train, test)
 
 
 def _labelled(

@@ -1,4 +1,4 @@
-"""What a dataset is: three splits of labelled images, and how its pixels become numbers."""
+"""What a dataset is: three splits of labelled images, and how pixels become a network's inputs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,27 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
+    # images (n, C, H, W), uint8 or floating point, and labels int64 (n,)
+    Labelled = tuple[NDArray[np.generic], NDArray[np.int64]]
+
 SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """A dataset as its files hold it, before the validation split is taken off.
+
+    train, test: images and labels in the order of the files; test is None where the files have no
+    test split. classes: names of the classes, where the files give them.
+    """
+
+    train: Labelled
+    test: Labelled | None = None
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +64,7 @@ class Scaling:
         return inputs
 
     def backward(self, inputs: Tensor) -> Tensor:
-        """The pixels, uint8, that ``forward`` made ``inputs`` of."""
+        """The uint8 pixels from which ``forward`` made ``inputs``."""
         import torch
 
         if self.mean:
@@ -57,12 +75,12 @@ class Scaling:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A dataset, split once and for all.
+    """A dataset with its fixed splits.
 
-    train: what networks are trained and calibrated on; validation: what is chosen on; test: what
-    is reported, and nothing else.
+    train: for training and for calibration examples. validation: for choices during development.
+    test: for reported results only.
     classes: names in the order of the labels. input_shape: (C, H, W).
-    scaling: how the images came of 8-bit pixels; None if they did not.
+    scaling: how 8-bit pixels became the images; None if the images were not 8-bit pixels.
     """
 
     name: str

@@ -1,10 +1,19 @@
-"""The datasets by name, as far as is known without reading a single image."""
+"""The datasets by name, with all that is known of them without reading an image."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from graphprune.errors import one_of
+from graphprune.errors import UserError
+from graphprune.plugins import Catalog, check_call, source_of
+
+if TYPE_CHECKING:
+    from graphprune.data.base import Parts
+
+Load = TypeVar("Load", bound=Callable[[Path], Mapping[str, tuple[Any, Any]]])
 
 DIGITS = tuple("0123456789")
 CLOTHES = (
@@ -35,43 +44,100 @@ THINGS = (
 
 @dataclass(frozen=True)
 class Description:
-    """What a network must fit.
+    """A dataset: the shape and classes that a network must fit, and the function that reads it.
 
     input_shape: (channels, height, width) of one image.
+    examples: images in all splits together, as published; a file may hold a subset. 0 if it is not
+        known.
+    reader: "module:function" that reads the published files, or that function;
+        ``reader(name, folder, download, **source)`` returns `graphprune.data.base.Parts`.
+    source: further arguments that the reader needs for this dataset.
     classes: names of the classes, in the order of the labels; empty where the files name them.
     levels: largest pixel value.
     mean, std: by channel, of the pixels in [0, 1]; pixels are standardised with them. Empty for
-        the datasets whose background is 0 and has to stay 0, an inactive vertex.
+        datasets with a background of 0, which has to stay 0: an inactive vertex of the neural
+        graph.
     """
 
     input_shape: tuple[int, int, int]
     num_classes: int
+    examples: int
+    reader: str | Callable[..., Parts]
+    source: Mapping[str, str] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     levels: int = 255
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
 
 
-# the usual constants: moments of the published training images, the test images left out
-CIFAR10 = Description(
-    (3, 32, 32),
-    10,
-    THINGS,
-    mean=(0.4914, 0.4822, 0.4465),
-    std=(0.2470, 0.2435, 0.2616),
-)
+GREY, RGB = (1, 28, 28), (3, 32, 32)
+VISION = "graphprune.data.vision:read"
 
-DATASETS: dict[str, Description] = {
-    "digits": Description((1, 8, 8), 10, DIGITS, levels=16),
-    "mnist5k": Description((1, 28, 28), 10, DIGITS),
-    "mnist": Description((1, 28, 28), 10, DIGITS),
-    "fashion_mnist": Description((1, 28, 28), 10, CLOTHES),
-    "cifar10": CIFAR10,
-    "cifar10_subset": CIFAR10,
-    "cifar100": Description(
-        (3, 32, 32), 100, mean=(0.5071, 0.4865, 0.4409), std=(0.2673, 0.2564, 0.2762)
-    ),
-}
+# mean and std of CIFAR are the usual constants, taken over the published training images
+DATASETS: Catalog[Description] = Catalog(
+    "dataset",
+    {
+        "digits": Description(
+            input_shape=(1, 8, 8),
+            num_classes=10,
+            examples=1_797,
+            reader="graphprune.data.embedded:digits",
+            classes=DIGITS,
+            levels=16,
+        ),
+        "mnist5k": Description(
+            input_shape=GREY,
+            num_classes=10,
+            examples=5_000,
+            reader="graphprune.data.embedded:mnist5k",
+            classes=DIGITS,
+        ),
+        "mnist": Description(
+            input_shape=GREY,
+            num_classes=10,
+            examples=70_000,
+            reader=VISION,
+            source={"kind": "MNIST", "below": "MNIST/raw"},
+            classes=DIGITS,
+        ),
+        "fashion_mnist": Description(
+            input_shape=GREY,
+            num_classes=10,
+            examples=70_000,
+            reader=VISION,
+            source={"kind": "FashionMNIST", "below": "FashionMNIST/raw"},
+            classes=CLOTHES,
+        ),
+        "cifar10": Description(
+            input_shape=RGB,
+            num_classes=10,
+            examples=60_000,
+            reader=VISION,
+            source={"kind": "CIFAR10", "below": "cifar-10-batches-py"},
+            classes=THINGS,
+            mean=(0.4914, 0.4822, 0.4465),
+            std=(0.2470, 0.2435, 0.2616),
+        ),
+        "cifar10_subset": Description(
+            input_shape=RGB,
+            num_classes=10,
+            examples=10_000,
+            reader="graphprune.data.archive:read",
+            classes=THINGS,
+            mean=(0.4914, 0.4822, 0.4465),
+            std=(0.2470, 0.2435, 0.2616),
+        ),
+        "cifar100": Description(
+            input_shape=RGB,
+            num_classes=100,
+            examples=60_000,
+            reader=VISION,
+            source={"kind": "CIFAR100", "below": "cifar-100-python"},
+            mean=(0.5071, 0.4865, 0.4409),
+            std=(0.2673, 0.2564, 0.2762),
+        ),
+    },
+)
 
 
 def describe(name: str) -> Description:
@@ -82,6 +148,63 @@ def describe(name: str) -> Description:
     >>> describe("mnist5k").input_shape
     (1, 28, 28)
     """
-    if name not in DATASETS:
-        raise one_of("dataset", name, DATASETS)
     return DATASETS[name]
+
+
+def register_dataset(
+    name: str,
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    classes: Sequence[str] = (),
+    examples: int = 0,
+) -> Callable[[Load], Load]:
+    """Add the dataset that the decorated function loads to the catalog; for plug-ins.
+
+    The function takes a folder (``data.folder`` of the configuration, a ``pathlib.Path``) and
+    returns ``{"train": (images, labels), "test": (images, labels)}``: images ``(n, c, h, w)``,
+    uint8 (scaled to [0, 1] by 255) or floating point (taken as they are); labels integers ``(n,)``,
+    0 … num_classes − 1. 10 % of each class of the training images become the validation split.
+
+    Parameters
+    ----------
+    name : its name in the configuration: lower case letters, digits, underscores.
+    input_shape : (channels, height, width) of one image.
+    num_classes : number of classes, at least 2.
+    classes : their names; by default the numbers.
+    examples : how many images there are in all; jobs ask a scheduler for memory and time by it.
+
+    Raises
+    ------
+    UserError : a name that is taken or not allowed, a shape of another form, too few classes.
+
+    >>> @register_dataset("blobs", input_shape=(1, 8, 8), num_classes=2)
+    ... def load(folder):
+    ...     return {"train": (images, labels), "test": (test_images, test_labels)}
+    """
+
+    def register(load: Load) -> Load:
+        source = source_of(load)
+        check_call(f"{source}: dataset {name}: its function", load, "folder")
+        shape = tuple(input_shape)
+        whole = [isinstance(size, int) and size >= 1 for size in shape]
+        if len(shape) != 3 or not all(whole):
+            raise UserError(
+                f"{source}: dataset {name}: input_shape is {input_shape!r}; "
+                "expected (channels, height, width)"
+            )
+        names = tuple(classes) or tuple(map(str, range(num_classes)))
+        if num_classes < 2 or len(names) != num_classes:
+            raise UserError(
+                f"{source}: dataset {name}: num_classes is {num_classes} with {len(names)} names; "
+                "allowed: at least 2, and as many names"
+            )
+
+        def read(_name: str, folder: str | Path, _download: bool) -> Parts:
+            from graphprune.data.added import parts_of
+
+            return parts_of(name, load, Path(folder), shape)
+
+        DATASETS.add(name, Description(shape, num_classes, examples, read, classes=names), source)
+        return load
+
+    return register

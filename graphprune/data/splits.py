@@ -11,12 +11,12 @@ SEED = 0
 
 
 def stratified(labels: NDArray[np.int64], shares: Sequence[float]) -> list[NDArray[np.intp]]:
-    """Indices of the examples, parted so that every part has its share of every class.
+    """Indices of the examples, divided so that every part has its share of every class.
 
-    Two permutations of ``range(n)``, drawn one after the other from ``RandomState(0)``, fix
-    everything (numpy guarantees that stream for ever). The members of each class are taken in the
-    order of the first: part i gets the next ``floor(shares[i] * size of the class + 1/2)`` of
-    them; what is left over is the last part. The second is the order within the parts.
+    Two permutations of ``range(n)``, drawn one after the other from ``RandomState(0)``, decide
+    everything (numpy guarantees that stream for ever). The first orders the members of each class:
+    part i gets the next ``floor(shares[i] * size of the class + 1/2)`` of them, and the last part
+    gets the rest. The second permutation is the order within the parts.
 
     Parameters
     ----------

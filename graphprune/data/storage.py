@@ -19,8 +19,8 @@ KIND = "dataset"
 def save(path: str | Path, dataset: Dataset) -> None:
     """Write ``dataset`` atomically as a safetensors file.
 
-    Images that come of 8-bit pixels are stored as such, a quarter of the size, after a check that
-    they are found again to the bit; others are stored in float32.
+    Images made from 8-bit pixels are stored as those pixels, in a quarter of the size. It is
+    checked that reading them gives the same bits. Other images are stored in float32.
     """
     tensors: dict[str, Tensor] = {}
     for name, split in dataset.splits().items():

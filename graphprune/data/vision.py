@@ -1,4 +1,4 @@
-"""The datasets that torchvision downloads, or finds where it would have put them."""
+"""The datasets that torchvision reads, and downloads where the folder lacks them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphprune.data.base import Parts
 from graphprune.errors import UserError
 from graphprune.torchvision_import import torchvision
 
 if TYPE_CHECKING:
-    from graphprune.data.embedded import Labelled
+    from graphprune.data.base import Labelled
 
 
 @dataclass(frozen=True)
@@ -23,19 +24,13 @@ class Source:
     folder: str
 
 
-SOURCES = {
-    "mnist": Source("MNIST", "MNIST/raw"),
-    "fashion_mnist": Source("FashionMNIST", "FashionMNIST/raw"),
-    "cifar10": Source("CIFAR10", "cifar-10-batches-py"),
-    "cifar100": Source("CIFAR100", "cifar-100-python"),
-}
-
-
-def read(name: str, root: str | Path, download: bool) -> tuple[Labelled, Labelled, tuple[str, ...]]:
+def read(name: str, root: str | Path, download: bool, kind: str, below: str) -> Parts:
     """Training part, test part and class names of the dataset ``name`` in the folder ``root``.
 
     A folder in torchvision's layout is used as it is. What is missing is downloaded by torchvision,
     if ``download``.
+
+    kind: the class of torchvision.datasets. below: the folder below ``root`` that it reads.
 
     Returns
     -------
@@ -47,7 +42,7 @@ def read(name: str, root: str | Path, download: bool) -> tuple[Labelled, Labelle
     UserError : naming the folder to fill, if it is not there and cannot be downloaded, or its
         files are damaged.
     """
-    source = SOURCES[name]
+    source = Source(kind, below)
     folder = Path(root) / source.folder
     if not _is_there(source, root):
         if not download:
@@ -64,7 +59,7 @@ def read(name: str, root: str | Path, download: bool) -> tuple[Labelled, Labelle
         raise UserError(
             f"dataset {name} in {folder} is damaged ({reason}); replace the files in that folder"
         ) from error
-    return train, test, tuple(datasets[0].classes)
+    return Parts(train, test, tuple(datasets[0].classes))
 
 
 def _is_there(source: Source, root: str | Path) -> bool:
@@ -75,7 +70,7 @@ def _is_there(source: Source, root: str | Path) -> bool:
         if "not found" in str(error):
             return False
         raise UserError(f"{Path(root) / source.folder}: {error}") from error
-    except Exception:  # there but unreadable: reading reports it
+    except Exception:  # the files are there but damaged; `read` reports that
         return True
     return True
 

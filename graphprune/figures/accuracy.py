@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from graphprune.comparison.columns import NETWORK
 from graphprune.errors import one_of, require
 from graphprune.figures.style import DARK, looks, new_figure, styled
 from graphprune.statistics import interval
@@ -37,7 +38,7 @@ def accuracy_against_compression(units: pd.DataFrame, stage: str = "both") -> Fi
     Points are means over seeds, bands their 95 % t-intervals, the dashed line the dense network
     with its interval. x is params_total / params_kept, not the ratio asked for.
 
-    units: columns dataset, model, seed, regime, method, compression, params_total, params_kept,
+    units: columns dataset, network, seed, regime, method, compression, params_total, params_kept,
     accuracy_dense, accuracy_pruned, accuracy_finetuned (in [0, 1]); a row per unit.
     stage: "pruned" (before fine-tuning), "finetuned" (after) or "both" (rows for each).
 
@@ -47,7 +48,7 @@ def accuracy_against_compression(units: pd.DataFrame, stage: str = "both") -> Fi
         raise one_of("stage", stage, (*_STAGES, "both"))
     chosen = list(_STAGES) if stage == "both" else [stage]
     columns = [_STAGES[name] for name in chosen]
-    keys = ["dataset", "model", "seed", "regime", "method", "compression"]
+    keys = [*NETWORK, "seed", "regime", "method", "compression"]
     require(
         units, [*keys, "params_total", "params_kept", "accuracy_dense", *columns], "accuracy figure"
     )
@@ -98,7 +99,7 @@ def achieved(units: pd.DataFrame, column: str) -> pd.DataFrame:
 
 def _panels(units: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The units of each network by the panel's title."""
-    networks = units.groupby(["dataset", "model"], sort=False)
+    networks = units.groupby(NETWORK, sort=False)
     return {" · ".join(map(str, names)): table for names, table in networks}
 
 
@@ -136,11 +137,11 @@ def _ratio_axis(ax: Axes, reached: Floats, wanted: Floats) -> None:
 def scoring_cost(units: pd.DataFrame) -> Figure:
     """Wall time of each method's score, a panel per network: a point per seed, the mean as a bar.
 
-    units: columns dataset, model, seed, regime, method, seconds_score (above 0, in seconds; the
+    units: columns dataset, network, seed, regime, method, seconds_score (above 0, in seconds; the
     mean over a seed's ratios and regimes is shown).
     """
     require(
-        units, ["dataset", "model", "seed", "regime", "method", "seconds_score"], "cost figure"
+        units, [*NETWORK, "seed", "regime", "method", "seconds_score"], "cost figure"
     )  # fmt: skip
     panels = _panels(units)
     shown = looks(units["method"])

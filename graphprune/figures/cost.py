@@ -10,10 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from graphprune.comparison.columns import NETWORK
+from graphprune.comparison.relative_cost import KEYS, one_regime, relative_cost
 from graphprune.errors import UserError, require
 from graphprune.figures.accuracy import _ratio_axis
 from graphprune.figures.style import DARK, GREY, looks, new_figure, styled
-from graphprune.relative_cost import KEYS, one_regime, relative_cost
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -39,8 +40,8 @@ def cost_against_compression(units: pd.DataFrame) -> Figure:
     dense network, the dotted one the share of weights kept. Masks decide these costs: where a
     method has several regimes on a network, only "finetune" is drawn.
 
-    units: columns dataset, model, seed, regime, method, compression, params_total, params_kept and,
-    of each cost, <cost>_total and <cost>_kept with <cost> one of flops, file_size (bytes),
+    units: columns dataset, network, seed, regime, method, compression, params_total, params_kept
+    and, of each cost, <cost>_total and <cost>_kept with <cost> one of flops, file_size (bytes),
     latency_1, latency_64 (seconds). NaN: not measured. A cost no unit has gets no column.
 
     >>> save(cost_against_compression(units), "cost")  # doctest: +SKIP
@@ -51,7 +52,7 @@ def cost_against_compression(units: pd.DataFrame) -> Figure:
     shown = [c for c in _COSTS if drawn[[f"{c}_total", f"{c}_kept"]].notna().all(axis=1).any()]
     if not shown:
         raise UserError("cost figure: no cost has a value; allowed: at least one")
-    networks = list(drawn.groupby(["dataset", "model"], sort=False))
+    networks = list(drawn.groupby(NETWORK, sort=False))
     figure = new_figure(2.1 * len(shown) + 0.4, 2.1 * len(networks) + 0.8)
     axes = figure.subplots(
         len(networks), len(shown), squeeze=False, sharex="row", sharey="row"

@@ -13,7 +13,6 @@ from matplotlib.ticker import MultipleLocator
 from graphprune.errors import UserError, require
 from graphprune.figures.style import (
     BLUE,
-    KNOWN,
     ORANGE,
     VERMILLION,
     Look,
@@ -21,6 +20,9 @@ from graphprune.figures.style import (
     new_figure,
     styled,
 )
+from graphprune.methods.curvature import Curvature
+from graphprune.methods.magnitude import Magnitude
+from graphprune.methods.random import Random
 from graphprune.statistics import interval
 
 if TYPE_CHECKING:
@@ -29,10 +31,12 @@ if TYPE_CHECKING:
 
 _BINS = 60
 ORDERS = {
-    "most positive first": KNOWN["curvature"]._replace(label="Most positive curvature first"),
+    "most positive first": Look(
+        Curvature.colour, Curvature.marker, "Most positive curvature first"
+    ),
     "most negative first": Look(ORANGE, "d", "Most negative curvature first"),
-    "magnitude": KNOWN["magnitude"]._replace(label="Smallest magnitude first"),
-    "random": KNOWN["random"],
+    "magnitude": Look(Magnitude.colour, Magnitude.marker, "Smallest magnitude first"),
+    "random": Look(Random.colour, Random.marker, Random.title),
 }
 
 

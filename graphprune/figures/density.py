@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import FuncFormatter
 
+from graphprune.comparison.columns import NETWORK
 from graphprune.errors import UserError, require
 from graphprune.figures.style import Look, looks, new_figure, styled
 
@@ -27,7 +28,7 @@ def layer_density(layers: pd.DataFrame) -> Figure:
     weight left is hatched.
 
     layers: columns method, compression, layer, density in [0, 1]; rows of several seeds are
-    averaged. Layers appear in the order of their first row. Columns dataset, model and regime, if
+    averaged. Layers appear in the order of their first row. Columns dataset, network and regime, if
     present, must each hold one value, which goes into the title.
     """
     import seaborn as sns
@@ -72,7 +73,7 @@ def layer_density(layers: pd.DataFrame) -> Figure:
 
 def _single(layers: pd.DataFrame) -> str:
     names = []
-    for column in ("dataset", "model", "regime"):
+    for column in (*NETWORK, "regime"):
         if column in layers.columns:
             values = layers[column].unique()
             if len(values) > 1:

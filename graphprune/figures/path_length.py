@@ -27,9 +27,9 @@ def accuracy_against_aspl(
     ρ, its interval and its p-value are those of ``correlation``.
 
     runs: columns graph, aspl, accuracy (in [0, 1]); a row per trained network.
-    bound: ASPL that no graph of this size goes below, a dotted line.
+    bound: lower bound of the ASPL for graphs of this size, drawn as a dotted line.
 
-    >>> save(accuracy_against_aspl(runs, found), "figure")  # doctest: +SKIP
+    >>> save(accuracy_against_aspl(runs, correlation), "figure")  # doctest: +SKIP
     """
     require(runs, ["graph", "aspl", "accuracy"], "path length figure")
     figure = new_figure(5.0, 3.6)
@@ -60,8 +60,8 @@ def accuracy_against_aspl(
 
 
 def sentence(correlation: Correlation) -> str:
-    """Spearman's ρ, interval, p-value, and what they rest on, in one line."""
+    """One line: Spearman's ρ, its interval and p-value, and the numbers of graphs and runs."""
     c = correlation
     p_value = f"{c.p_value:.2g}" if c.p_value < 0.1 else f"{c.p_value:.2f}"
-    found = f"Spearman's ρ = {c.rho:.2f} [{c.low:.2f}, {c.high:.2f}], p = {p_value}"
-    return f"{found}; {c.graphs} graphs, {c.runs} runs".replace("-", "−")
+    result = f"Spearman's ρ = {c.rho:.2f} [{c.low:.2f}, {c.high:.2f}], p = {p_value}"
+    return f"{result}; {c.graphs} graphs, {c.runs} runs".replace("-", "−")

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter
 
 from graphprune.errors import UserError
-from graphprune.figures.style import KNOWN, WIDTH, new_figure, styled
+from graphprune.figures.style import PURPLE, WIDTH, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ def keep_probabilities(reports: pd.DataFrame, title: str = "") -> Figure:
     for ax in list(grid.flat)[len(means) :]:
         ax.set_axis_off()
     for ax in list(grid.flat)[max(0, len(means) - columns) : len(means)]:
-        # also where the place below is empty
+        # the last panel of a column shows its labels, also where it is not in the last row
         ax.tick_params(labelbottom=True)
     figure.supxlabel("Keep probability s", fontsize=9)
     figure.supylabel("Share of the weights (%)", fontsize=9)
@@ -68,7 +68,7 @@ def _panel(ax: Axes, shares: NDArray[np.float64], floor: float) -> None:
     edges = np.linspace(0.0, 1.0, len(shares) + 1)
     ax.bar(
         edges[:-1], 100 * shares, width=np.diff(edges), align="edge", edgecolor="white",
-        color=KNOWN["probmask"].colour, linewidth=0.5,
+        color=PURPLE, linewidth=0.5,
     )  # fmt: skip
     ax.set_yscale("log")
     ax.set_ylim(100 * floor, 200.0)

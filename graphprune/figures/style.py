@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
+from typing import Any, NamedTuple, ParamSpec
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -19,9 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from graphprune.errors import one_of
-
-if TYPE_CHECKING:
-    pass
+from graphprune.methods.catalog import classes
 
 P = ParamSpec("P")
 
@@ -66,43 +64,52 @@ class Look(NamedTuple):
     label: str
 
 
-KNOWN = {
-    "magnitude": Look(BLUE, "o", "Magnitude (global)"),
-    "magnitude_layer": Look(SKY, "s", "Magnitude (per layer)"),
-    "random": Look(GREY, "X", "Random"),
-    "curvature": Look(VERMILLION, "D", "Neural curvature"),
-    "rgp": Look(GREEN, "^", "Regular graph (RGP)"),
-    "probmask": Look(PURPLE, "v", "ProbMask"),
-}
-_FREE = (
-    (ORANGE, "P"),
-    ("#332288", "*"),
-    ("#882255", "<"),
-    ("#999933", ">"),
-    ("#44AA99", "h"),
-    ("#AA4499", "p"),
-    ("#661100", "d"),
-)
+# for methods whose class gives no look, and for labels that are no method's name
+_COLOURS = (ORANGE, "#332288", "#882255", "#999933", "#44AA99", "#AA4499", "#661100", "#117733")
+_MARKERS = ("P", "*", "<", ">", "h", "p", "d", "8", "H")
 
 
 def looks(methods: Iterable[str]) -> dict[str, Look]:
-    """The look of each method: known ones first, in a fixed order, then the others by name.
+    """The look of each label: names of methods first, in the catalog's order, then the others.
 
-    Another name takes the next free colour in alphabetical order (beginning again after seven).
+    The class of a method gives its look (``title``, ``colour``, ``marker``), the same in every
+    figure. A method without a look gets a colour and a marker that no other method has, by its
+    place in the catalog. Labels that are no method's name take the next colours and markers, in
+    alphabetical order. A label such as "magnitude_layer", a method's name and an underscore first,
+    gets a title that begins with the method's.
 
     >>> list(looks(["mine", "rgp", "magnitude"]))
     ['magnitude', 'rgp', 'mine']
     """
-    names = set(methods)
-    found = {name: look for name, look in KNOWN.items() if name in names}
-    for index, name in enumerate(sorted(names - set(KNOWN))):
-        colour, marker = _FREE[index % len(_FREE)]
-        found[name] = Look(colour, marker, name)
-    return found
+    labels = set(methods)
+    shown, free = {}, 0
+    for cls in classes():
+        colour, marker = cls.colour, cls.marker
+        if not colour or not marker:
+            colour, marker = colour or _free(free)[0], marker or _free(free)[1]
+            free += 1
+        if cls.name in labels:
+            shown[cls.name] = Look(colour, marker, cls.title or cls.name)
+    titles = {cls.name: cls.title or cls.name for cls in classes()}
+    for index, label in enumerate(sorted(labels - set(titles)), free):
+        shown[label] = Look(*_free(index), _titled(label, titles))
+    return shown
+
+
+def _free(index: int) -> tuple[str, str]:
+    """One of 72 pairs of colour and marker."""
+    return _COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)]
+
+
+def _titled(label: str, titles: Mapping[str, str]) -> str:
+    for name in sorted(titles, key=len, reverse=True):
+        if label.startswith(f"{name}_"):
+            return f"{titles[name]}, {label.removeprefix(f'{name}_').replace('_', ' ')}"
+    return label
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Run ``draw`` with the figures' settings, leaving the caller's as they are."""
+    """Run ``draw`` with the figures' matplotlib settings; the caller's settings stay."""
 
     @wraps(draw)
     def inner(*args: P.args, **kwargs: P.kwargs) -> Figure:

@@ -1,4 +1,7 @@
-"""One unit's figure: how it was fine-tuned and where its weights are. No seaborn: drawn often."""
+"""One unit's figure: its fine-tuning curve and the densities of its layers.
+
+It is drawn for every unit, so nothing here imports seaborn, which takes long.
+"""
 
 from __future__ import annotations
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-import numpy as np
-import torch
+from pydantic import Field
 
-from graphprune.curvature.definitions import ALPHA, check_alpha
-from graphprune.errors import UserError, one_of
-from graphprune.masks import prunable
-from graphprune.methods.base import Method, Result
-from graphprune.neural_graph.tracing import trace
-from graphprune.neural_graph.vertex_values import values
+from graphprune.curvature.idleness import ALPHA
+from graphprune.errors import UserError
+from graphprune.methods.base import Examples, Method, Result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +18,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from graphprune.neural_graph.structure import Floats, NeuralGraph
-
-SOLVERS = ("exact", "reference")
 
 
 @dataclass(frozen=True)
@@ -34,40 +28,64 @@ class Curvature(Method):
     for an example counts as 2 between hidden layers and 1 at the input and the output. A weight
     without an edge (it is 0, or only ever meets padding) has importance −∞.
 
-    alpha: idleness, 0 ≤ α < 1.
-    fold_batchnorm: multiply batch norm's scale into the weights that make edge lengths.
-    solver: "exact" (base problems, bounds, warm starts; numba) or "reference" (POT, edge by edge).
-    tolerance: of κ_min; 0 is exact, more lets the exact solver stop earlier with a certified error.
-    threads: of the exact solver, 0 for all cores; the result does not depend on it.
-
     The examples should be correctly classified ones, a few of each class. Paper: arXiv 2601.16366.
     """
 
     name: ClassVar[str] = "curvature"
     paper: ClassVar[str] = "arXiv 2601.16366"
-    examples: ClassVar[str] = "calibration"
+    title: ClassVar[str] = "Neural curvature"
+    colour: ClassVar[str] = "#D55E00"
+    marker: ClassVar[str] = "D"
+    examples: ClassVar[Examples] = "calibration"
+    divisible: ClassVar[bool] = True
+    figures: ClassVar[tuple[str, ...]] = ("removal_curves",)
+    graph_options: ClassVar[tuple[str, ...]] = ("alpha", "fold_batchnorm")
 
-    alpha: float = ALPHA
-    fold_batchnorm: bool = False
-    solver: str = "exact"
-    tolerance: float = 0.0
-    threads: int = 0
-
-    def __post_init__(self) -> None:
-        check_alpha(self.alpha)
-        if self.solver not in SOLVERS:
-            raise one_of("solver", self.solver, SOLVERS)
-        if not self.tolerance >= 0.0:
-            raise UserError(f"tolerance is {self.tolerance}; allowed: tolerance >= 0")
-        if self.threads < 0:
-            raise UserError(f"threads is {self.threads}; allowed: 0 (all cores) or more")
+    alpha: Annotated[float, Field(ge=0, lt=1, description="Idleness α.")] = ALPHA
+    fold_batchnorm: Annotated[
+        bool,
+        Field(
+            description="Whether batch norm's scale is multiplied into the weights that make edge "
+            "lengths."
+        ),
+    ] = False
+    solver: Annotated[
+        Literal["exact", "reference"],
+        Field(
+            description="The exact solver (base problems, bounds, warm starts), or the plain one "
+            "that it is tested against (POT, edge by edge)."
+        ),
+    ] = "exact"
+    tolerance: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="Certified error allowed on κ_min; 0 is exact, more lets the exact solver "
+            "stop earlier.",
+        ),
+    ] = 0.0
+    threads: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Threads of the exact solver, 0 for all cores; the result does not depend "
+            "on it.",
+        ),
+    ] = 0
 
     def run(
         self, model: nn.Module, inputs: Tensor | None = None, targets: Tensor | None = None
     ) -> Result:
         return self.run_part(model, inputs, 0, 1)
 
-    def run_part(self, model: nn.Module, inputs: Tensor | None, part: int, parts: int) -> Result:
+    def run_part(
+        self,
+        model: nn.Module,
+        inputs: Tensor | None,
+        part: int,
+        parts: int,
+        targets: Tensor | None = None,
+    ) -> Result:
         """As `run`, by the examples of one of ``parts`` equal parts; `gather` joins them all.
 
         The network is evaluated on all ``inputs`` together, for its outputs depend in their last
@@ -75,6 +93,13 @@ class Curvature(Method):
 
         >>> gather([method.run_part(model, inputs, part, 4) for part in range(4)])
         """
+        import numpy as np
+        import torch
+
+        from graphprune.masks import prunable
+        from graphprune.neural_graph.tracing import trace
+        from graphprune.neural_graph.vertex_values import values
+
         if inputs is None:
             raise UserError("method curvature needs inputs: the examples whose curvature counts")
         if not 0 <= part < parts <= len(inputs):
@@ -100,6 +125,10 @@ class Curvature(Method):
                 raise UserError(f"{name} plays no part in the output; its curvature is undefined")
             scores[name] = -torch.from_numpy(kappa[name]).reshape(weight.shape)
         return Result(scores, report=report)
+
+    @classmethod
+    def gather(cls, results: Sequence[Result]) -> Result:
+        return gather(results)
 
     def _curvatures(
         self, graph: NeuralGraph, levels: list[Floats]
@@ -133,6 +162,8 @@ def gather(parts: Sequence[Result]) -> Result:
     """
     if not parts or any(part.scores.keys() != parts[0].scores.keys() for part in parts):
         raise UserError("parts of a curvature score are missing, or of different networks")
+    import torch
+
     scores = {
         name: torch.stack([part.scores[name] for part in parts]).amax(0) for name in parts[0].scores
     }

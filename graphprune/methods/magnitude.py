@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from graphprune.masks import prunable
 from graphprune.methods.base import Method, Result
 
 if TYPE_CHECKING:
@@ -22,8 +21,13 @@ class Magnitude(Method):
 
     name: ClassVar[str] = "magnitude"
     paper: ClassVar[str] = "arXiv 1506.02626"
+    title: ClassVar[str] = "Magnitude"
+    colour: ClassVar[str] = "#0072B2"
+    marker: ClassVar[str] = "o"
 
     def run(
         self, model: nn.Module, inputs: Tensor | None = None, targets: Tensor | None = None
     ) -> Result:
+        from graphprune.masks import prunable
+
         return Result({name: w.detach().abs().clone() for name, w in prunable(model).items()})

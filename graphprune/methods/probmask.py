@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
 
 from graphprune.errors import UserError
-from graphprune.methods.base import Method, Result
+from graphprune.methods.base import Examples, Method, Result
 from graphprune.probmask.settings import PAPER, Settings
 
 if TYPE_CHECKING:
@@ -30,8 +32,6 @@ class ProbMask(Settings, Method):
     The hyperparameters are those of `graphprune.probmask.settings.Settings`; the defaults suit a
     few thousand small images, ``ProbMask(sparsity=..., **PAPER)`` is the paper's own setting.
 
-    checkpoint: a file written after every epoch, which the training goes on from; empty for none.
-
     Paper: Zhou et al., Effective Sparsification of Neural Networks with Global Sparsity
     Constraint, CVPR 2021, arXiv 2105.01571.
 
@@ -40,11 +40,21 @@ class ProbMask(Settings, Method):
 
     name: ClassVar[str] = "probmask"
     paper: ClassVar[str] = "arXiv 2105.01571"
+    title: ClassVar[str] = "ProbMask"
+    colour: ClassVar[str] = "#CC79A7"
+    marker: ClassVar[str] = "v"
     per_sparsity: ClassVar[bool] = True
-    examples: ClassVar[str] = "training"
+    examples: ClassVar[Examples] = "training"
     seeded: ClassVar[bool] = True
+    figures: ClassVar[tuple[str, ...]] = ("probabilities",)
 
-    checkpoint: str = ""
+    checkpoint: Annotated[
+        str,
+        Field(
+            description="A file written after every epoch, from which the training is resumed; "
+            "empty for none."
+        ),
+    ] = ""
 
     def run(
         self, model: nn.Module, inputs: Tensor | None = None, targets: Tensor | None = None
@@ -63,7 +73,7 @@ class ProbMask(Settings, Method):
         inputs: Tensor | None = None,
         targets: Tensor | None = None,
     ) -> Result:
-        """As `run`, going on from the probabilities and weights of a result at a looser sparsity.
+        """As `run`, starting from the probabilities and weights of a result at a looser sparsity.
 
         >>> loose = ProbMask(sparsity=0.8).run(model, images, labels)
         >>> tight = ProbMask(sparsity=0.9).run_after(loose, model, images, labels)
@@ -80,6 +90,18 @@ class ProbMask(Settings, Method):
         trained = train(model, inputs, targets, self, self.checkpoint or None, _log, start)
         final = finish(trained, inputs, targets)
         return Result(final.scores, final.weights, final.report, trained.onward())
+
+    def chained(self) -> bool:
+        return self.continued
+
+    def epochs_needed(self, examples: int | None = None, runs: int = 1) -> float | None:
+        if self.epochs is None and examples is None:
+            return None
+        first, later = (self.length(examples or 0, goes_on) for goes_on in (False, True))
+        return first + (runs - 1) * (later if self.continued else first)
+
+    def passes_an_epoch(self) -> float:
+        return self.draws
 
 
 def _log(row: dict[str, float]) -> None:

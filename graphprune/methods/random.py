@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-import torch
+from pydantic import Field
 
-from graphprune.masks import prunable
-from graphprune.methods.base import Method, Result
+from graphprune.methods.base import Method, Result, Seed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -18,20 +17,25 @@ if TYPE_CHECKING:
 class Random(Method):
     """importance ~ Uniform(0, 1), drawn from a generator of its own.
 
-    seed: seed of that generator.
-
     Paper: Blalock et al., What is the State of Neural Network Pruning?, arXiv 2003.03033.
     """
 
     name: ClassVar[str] = "random"
     paper: ClassVar[str] = "arXiv 2003.03033"
+    title: ClassVar[str] = "Random"
+    colour: ClassVar[str] = "#767676"
+    marker: ClassVar[str] = "X"
     seeded: ClassVar[bool] = True
 
-    seed: int = 0
+    seed: Annotated[Seed, Field(description="Seed of the generator.")] = 0
 
     def run(
         self, model: nn.Module, inputs: Tensor | None = None, targets: Tensor | None = None
     ) -> Result:
+        import torch
+
+        from graphprune.masks import prunable
+
         generator = torch.Generator().manual_seed(self.seed)
         return Result(
             {

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-import torch
+from pydantic import Field
 
-from graphprune.methods.base import Method, Result
-from graphprune.regular_graphs.mapping import LayerPlan, block_mask, plan
-from graphprune.regular_graphs.measures import describe
-from graphprune.regular_graphs.search import regular_graph
+from graphprune.methods.base import Method, Result, Seed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from graphprune.regular_graphs.mapping import LayerPlan
     from graphprune.regular_graphs.measures import Adjacency
 
 
@@ -29,16 +27,6 @@ class RGP(Method):
     so a layer's density is k/n. Layers with the same n have the same graph. k is the degree that
     brings the network's density nearest 1 − sparsity; the *achieved* sparsity is in the report.
 
-    sparsity: wanted share of weights to remove, in [0, 1).
-    seed: of the graph search, and of the nodes that get one channel more where n does not divide.
-    nodes: n; a layer with fewer input or output channels takes that many nodes.
-    dense_first, dense_last: whether the first convolution and the last linear layer keep every
-        weight, as in the paper. ``dense_last=None`` keeps the last one unless the wanted sparsity
-        cannot be reached so. A network without convolutions has its first layer mapped: there it
-        holds most of the weights.
-    objective: "min" ASPL; or "max", or the ASPL to aim at, for experiments.
-    evaluations: graphs scored by the search; chosen by size where it is None.
-
     Report: sparsity (achieved) and sparsity_wanted; nodes, degree, aspl, moore_bound, aspl_gap,
     diameter and spectral_gap of the graph that covers most weights; nodes/, degree/ and density/
     followed by the parameter's name for every layer (0 nodes: dense).
@@ -51,21 +39,71 @@ class RGP(Method):
 
     name: ClassVar[str] = "rgp"
     paper: ClassVar[str] = "arXiv 2110.15192"
+    title: ClassVar[str] = "Regular graph (RGP)"
+    colour: ClassVar[str] = "#009E73"
+    marker: ClassVar[str] = "^"
+    figures: ClassVar[tuple[str, ...]] = ("regular_graph",)
     per_sparsity: ClassVar[bool] = True
     decides_mask: ClassVar[bool] = True
     seeded: ClassVar[bool] = True
 
-    sparsity: float = 0.5
-    seed: int = 0
-    nodes: int = 64
-    dense_first: bool = True
-    dense_last: bool | None = None
-    objective: str | float = "min"
-    evaluations: int | None = None
+    sparsity: Annotated[
+        float, Field(ge=0, lt=1, description="Wanted share of the weights to remove.")
+    ] = 0.5
+    seed: Annotated[
+        Seed,
+        Field(
+            description="Seed of the graph search, and of the nodes that get one channel more "
+            "where n does not divide the channels."
+        ),
+    ] = 0
+    nodes: Annotated[
+        int,
+        Field(
+            ge=3,
+            le=4096,
+            description="Nodes n of the graph; a layer with fewer input or output channels takes "
+            "that many nodes.",
+        ),
+    ] = 64
+    dense_first: Annotated[
+        bool,
+        Field(
+            description="Whether the first convolution keeps every weight, as in the paper. A "
+            "network without convolutions has its first layer mapped: there it holds most of the "
+            "weights."
+        ),
+    ] = True
+    dense_last: Annotated[
+        bool | None,
+        Field(
+            description="Whether the last linear layer keeps every weight, as in the paper; null "
+            "keeps it unless the wanted sparsity cannot be reached so."
+        ),
+    ] = None
+    objective: Annotated[
+        Literal["min", "max"] | Annotated[float, Field(gt=1)],
+        Field(
+            description="Average shortest path length to search for: the least, the most, or this "
+            "one, for experiments."
+        ),
+    ] = "min"
+    evaluations: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=2**31,
+            description="Graphs scored by the search; null chooses by the graph's size.",
+        ),
+    ] = None
 
     def run(
         self, model: nn.Module, inputs: Tensor | None = None, targets: Tensor | None = None
     ) -> Result:
+        import torch
+
+        from graphprune.regular_graphs.mapping import plan
+
         layers = plan(model, self.sparsity, self.nodes, self.dense_first, self.dense_last)
         scores = {layer.parameter: self._mask(layer).to(torch.float32) for layer in layers}
         return Result(scores, report=self._report(layers, scores))
@@ -75,12 +113,20 @@ class RGP(Method):
         return _graph(nodes, degree, self.seed, self.objective, self.evaluations).copy()
 
     def _mask(self, layer: LayerPlan) -> Tensor:
+        import torch
+
+        from graphprune.regular_graphs.mapping import block_mask
+
         if layer.degree == layer.nodes:
             return torch.ones(layer.shape, dtype=torch.bool)
         graph = self.graph(layer.nodes, layer.degree)
         return block_mask(graph, layer.shape, layer.groups, self.seed)
 
     def _report(self, layers: list[LayerPlan], scores: dict[str, Tensor]) -> dict[str, float]:
+        import torch
+
+        from graphprune.regular_graphs.measures import describe
+
         total = sum(layer.size for layer in layers)
         kept = sum(int(score.sum(dtype=torch.float64)) for score in scores.values())
         report = {"sparsity": 1.0 - kept / total, "sparsity_wanted": self.sparsity}
@@ -111,4 +157,6 @@ class RGP(Method):
 def _graph(
     nodes: int, degree: int, seed: int, objective: str | float, evaluations: int | None
 ) -> Adjacency:
+    from graphprune.regular_graphs.search import regular_graph
+
     return regular_graph(nodes, degree, seed, objective=objective, evaluations=evaluations)

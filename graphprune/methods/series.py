@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphprune.checkpoints import ForeignCheckpointError
-from graphprune.methods import build, method_class
 from graphprune.methods.base import Method, Result
+from graphprune.methods.catalog import build, has_option, method_class
+from graphprune.methods.contract import run_checked
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -28,9 +28,10 @@ def run_series(
     targets: Tensor | None = None,
     checkpoints: Sequence[str | Path] = (),
 ) -> Iterator[tuple[int, Result, float]]:
-    """Run the method ``name`` at each of the sparsities, the loosest first.
+    """Run the method ``name`` at each of the sparsities, the lowest first.
 
-    With the option ``continued`` (ProbMask) each run but the first goes on from the one before.
+    A method that is `Method.chained` (ProbMask's option ``continued``) starts each run but the
+    first from the result of the one before.
 
     Parameters
     ----------
@@ -38,34 +39,39 @@ def run_series(
     sparsities : in any order; none of them, for a method that ranks all weights at once, means one
         run.
     model, inputs, targets : as for `Method.run`.
-    checkpoints : one file a sparsity, for methods that have a field ``checkpoint``; what is there
-        of the same run is gone on from, what is of another is written anew.
+    checkpoints : one file a sparsity, for methods that have a field ``checkpoint``. A checkpoint of
+        the same run is resumed; one of another run is overwritten.
 
     Yields
     ------
-    Place in ``sparsities``, result, and wall time in seconds; of a run that goes on from others,
-    theirs included.
+    Place in ``sparsities``, result, and wall time in seconds. The time of a run that started from
+    others' results includes theirs.
 
-    >>> for at, result, seconds in run_series("rgp", {}, [0.5, 0.9], model):
-    ...     print(at, result.report)
+    Raises
+    ------
+    UserError : also where the result is not one score for every prunable weight.
+
+    >>> for place, result, seconds in run_series("rgp", {}, [0.5, 0.9], model):
+    ...     print(place, result.report)
     """
-    resumes = "checkpoint" in {field.name for field in fields(method_class(name))}
+    resumes = has_option(method_class(name), "checkpoint")
     looser: Result | None = None
     before = 0.0
     order: list[int | None] = [*sorted(range(len(sparsities)), key=sparsities.__getitem__)]
-    for at in order or [None]:
-        own = dict(options)
-        if at is not None:
-            own["sparsity"] = sparsities[at]
+    for place in order or [None]:
+        chosen = dict(options)
+        if place is not None:
+            chosen["sparsity"] = sparsities[place]
             if resumes and checkpoints:
-                own["checkpoint"] = str(checkpoints[at])
+                chosen["checkpoint"] = str(checkpoints[place])
+        method = build(name, **chosen)
         start = time.perf_counter()
-        result = _run(build(name, **own), own, looser, model, inputs, targets)
+        result = _run(method, chosen, looser, model, inputs, targets)
         seconds = time.perf_counter() - start
-        if options.get("continued"):
+        if method.chained():
             looser = result
             seconds = before = before + seconds
-        yield at or 0, result, seconds
+        yield place or 0, result, seconds
 
 
 def _run(
@@ -77,8 +83,8 @@ def _run(
     targets: Tensor | None,
 ) -> Result:
     try:
-        return method.run_after(looser, model, inputs, targets)
+        return run_checked(method, model, inputs, targets, looser)
     except ForeignCheckpointError as error:
         logger.info("starting over: %s", error)
         Path(str(options["checkpoint"])).unlink()
-        return method.run_after(looser, model, inputs, targets)
+        return run_checked(method, model, inputs, targets, looser)

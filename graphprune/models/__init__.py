@@ -1,15 +1,14 @@
-"""The networks by name, seeded.
+"""The models by name; ``build`` makes a network of one, with seeded weights.
 
 >>> build("lenet5", (1, 28, 28), num_classes=10)
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from graphprune.errors import UserError
-from graphprune.models.catalog import MODELS, check_fit
+from graphprune.models.catalog import MODELS, check_fit, check_options
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,8 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["MODELS", "build", "check_fit"]
 
 
-def build(name: str, input_shape: tuple[int, ...], num_classes: int, seed: int = 0) -> nn.Module:
-    """The network ``name`` at its random start, on the CPU, in training mode.
+def build(
+    name: str,
+    input_shape: tuple[int, ...],
+    num_classes: int,
+    seed: int = 0,
+    **options: object,
+) -> nn.Module:
+    """A network of the model ``name`` with random initial weights, on the CPU, in training mode.
 
     Parameters
     ----------
@@ -26,19 +31,25 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, seed: int =
     input_shape : ``(channels, height, width)`` of one example.
     num_classes : number of outputs, at least 2.
     seed : of the initialisation; the global random state is left as it was.
+    options : keyword-only parameters of the model's builder, such as ``width`` of "resnet20".
 
     Raises
     ------
-    UserError : an unknown name, an input that the network does not fit, fewer than 2 classes.
+    UserError : an unknown name or option, an input shape that the model does not fit, fewer than 2
+        classes, a builder (of a plug-in) that returns no module.
     """
     import torch
 
     check_fit(name, input_shape)
     if num_classes < 2:
         raise UserError(f"num_classes is {num_classes}; allowed: at least 2")
-    architecture = MODELS[name]
-    module = import_module(architecture.module)
+    chosen = check_options(name, options)
+    builder = MODELS[name].function()
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        made = module.build(tuple(input_shape), num_classes, *architecture.options)
-    return cast("nn.Module", made)
+        network = builder(tuple(input_shape), num_classes, **chosen)
+    if not isinstance(network, torch.nn.Module):
+        raise UserError(
+            f"model {name}: its builder returned {type(network).__name__}; expected an nn.Module"
+        )
+    return network

@@ -1,29 +1,48 @@
-"""Which networks there are and which inputs they fit, without importing torch.
+"""Which models there are and which inputs they fit, without importing torch.
 
-Adding one: a file here that builds it, an ``Architecture`` below, a test.
+To add one: a file in this folder that builds it, and a line in ``MODELS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from graphprune.errors import UserError, one_of
+from graphprune.errors import UserError
+from graphprune.options import keyword_options
+from graphprune.plugins import Catalog, check_call, source_of
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Shape = tuple[int, ...]
+Builder = TypeVar("Builder", bound="Callable[..., nn.Module]")
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """One network family.
+    """A model: how it is built, and which inputs it fits.
 
-    module: the module whose ``build(input_shape, num_classes, *options)`` makes it.
-    misfit: for an input shape (channels, height, width) why it does not fit; "" if it does.
+    builder: "module:function", or the function: ``build(input_shape, num_classes, **options)``. Its
+        keyword-only parameters are the options that a configuration may set.
+    misfit: says for an input shape (channels, height, width) why the model does not fit it; "" if
+        it does.
+    options: values of builder's options that belong to this entry; a configuration cannot set them.
     """
 
-    module: str
-    misfit: Callable[[Shape], str]
-    options: tuple[object, ...] = ()
+    builder: str | Callable[..., nn.Module]
+    misfit: Callable[[Shape], str] = lambda _: ""
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    def function(self) -> Callable[..., nn.Module]:
+        """The builder; importing a built-in one imports torch."""
+        if not isinstance(self.builder, str):
+            return self.builder
+        module, _, name = self.builder.partition(":")
+        function: Callable[..., nn.Module] = getattr(import_module(module), name)
+        return function
 
 
 def valid_sizes(side: int, convolutions: list[tuple[int, int]]) -> list[int]:
@@ -56,6 +75,10 @@ def _unpadded(convolutions: list[tuple[int, int]]) -> Callable[[Shape], str]:
     return misfit
 
 
+def _at_least(side: int) -> Callable[[Shape], str]:
+    return lambda shape: _too_small(shape, side)
+
+
 def _too_small(shape: Shape, smallest: int) -> str:
     if min(shape[1:]) < smallest:
         return f"it needs images of at least {smallest}x{smallest} pixels"
@@ -68,21 +91,69 @@ def _coloured(shape: Shape) -> str:
     return _too_small(shape, 32)
 
 
-MODELS: dict[str, Architecture] = {
-    "mlp": Architecture("graphprune.models.mlp", lambda _: ""),
-    "mlp5": Architecture("graphprune.models.mlp5", lambda _: ""),
-    "lenet5": Architecture("graphprune.models.lenet5", _unpadded(LENET5)),
-    "vgg9": Architecture("graphprune.models.vgg9", _unpadded(VGG9)),
-    "vgg16_bn": Architecture("graphprune.models.vgg16_bn", lambda s: _too_small(s, 32)),
-    "resnet20": Architecture("graphprune.models.resnet", lambda s: _too_small(s, 8), (20,)),
-    "resnet32": Architecture("graphprune.models.resnet", lambda s: _too_small(s, 8), (32,)),
-    "resnet18": Architecture("graphprune.models.vision", _coloured, ("resnet18",)),
-    "vgg16": Architecture("graphprune.models.vision", _coloured, ("vgg16",)),
-}
+MODELS: Catalog[Architecture] = Catalog(
+    "model",
+    {
+        "mlp": Architecture("graphprune.models.mlp:build"),
+        "mlp5": Architecture("graphprune.models.mlp5:build"),
+        "lenet5": Architecture("graphprune.models.lenet5:build", _unpadded(LENET5)),
+        "vgg9": Architecture("graphprune.models.vgg9:build", _unpadded(VGG9)),
+        "vgg16_bn": Architecture("graphprune.models.vgg16_bn:build", _at_least(32)),
+        "resnet20": Architecture("graphprune.models.resnet:build", _at_least(8), {"depth": 20}),
+        "resnet32": Architecture("graphprune.models.resnet:build", _at_least(8), {"depth": 32}),
+        "resnet18": Architecture("graphprune.models.vision:build", _coloured, {"name": "resnet18"}),
+        "vgg16": Architecture("graphprune.models.vision:build", _coloured, {"name": "vgg16"}),
+    },
+)
+
+
+def register_model(
+    name: str, misfit: Callable[[Shape], str] = lambda _: ""
+) -> Callable[[Builder], Builder]:
+    """Add the model that the decorated function builds to the catalog; for plug-ins.
+
+    The function takes ``input_shape`` (channels, height, width) and ``num_classes`` and returns an
+    ``nn.Module`` from ``(n, *input_shape)`` to logits ``(n, num_classes)``. Keyword-only parameters
+    with a type and a default are options of the model in the configuration. Draw the weights from
+    torch's global generator: it is seeded before the call.
+
+    misfit: says for an input shape why the model does not fit it, in a few words; "" if it does.
+
+    Raises UserError for a name that is taken or not allowed, and for a function of other
+    arguments.
+
+    >>> @register_model("linear")
+    ... def build(input_shape, num_classes):
+    ...     return nn.Sequential(nn.Flatten(), nn.Linear(prod(input_shape), num_classes))
+    """
+
+    def register(builder: Builder) -> Builder:
+        source = source_of(builder)
+        check_call(f"{source}: model {name}: its builder", builder, "input_shape", "num_classes")
+        MODELS.add(name, Architecture(builder, misfit), source)
+        return builder
+
+    return register
+
+
+def check_options(name: str, options: Mapping[str, object], where: str = "") -> dict[str, Any]:
+    """The builder's options for the model ``name``: those given, and those of its entry.
+
+    Raises UserError for an option that the model does not have or a value that is not allowed;
+    ``where`` is the path of the options in the configuration.
+    """
+    architecture = MODELS[name]
+    if not options:
+        return dict(architecture.options)
+    # a built-in builder imports torch, so it is loaded only if there are options to check
+    given = keyword_options(
+        architecture.function(), options, where or f"model {name}: options", architecture.options
+    )
+    return {**given, **architecture.options}
 
 
 def check_fit(name: str, input_shape: Shape) -> None:
-    """Raise UserError unless there is a network ``name`` and it takes ``input_shape``.
+    """Raise UserError unless there is a model ``name`` and it fits ``input_shape``.
 
     input_shape: ``(channels, height, width)`` of one example.
 
@@ -91,10 +162,13 @@ def check_fit(name: str, input_shape: Shape) -> None:
     graphprune.errors.UserError: model lenet5 does not fit inputs of shape (1, 8, 8): it needs \
 images of at least 16x16 pixels
     """
-    if name not in MODELS:
-        raise one_of("model", name, MODELS)
+    architecture = MODELS[name]
     shape = tuple(input_shape)
     if len(shape) != 3 or min(shape) < 1:
         raise UserError(f"input shape is {shape}; expected (channels, height, width)")
-    if reason := MODELS[name].misfit(shape):
+    try:
+        reason = architecture.misfit(shape)
+    except Exception as error:  # a plug-in's function may raise what it likes
+        reason = f"misfit raised {type(error).__name__}: {' '.join(str(error).split())}"
+    if reason:
         raise UserError(f"model {name} does not fit inputs of shape {shape}: {reason}")

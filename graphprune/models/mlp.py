@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 from math import prod
-from typing import cast
+from typing import Annotated, cast
 
+from pydantic import Field
 from torch import Tensor, nn
 
-SMALL = 64  # features; up to here the hidden layers are the smaller ones
+SMALL = 64  # inputs with at most this many features get the smaller hidden layers
 
 
 class MLP(nn.Module):
-    """Two hidden layers with ReLU: 128 and 64 up to 64 inputs, else 300 and 100.
+    """Hidden layers with ReLU: 128 and 64 wide for at most 64 inputs, else 300 and 100.
 
-    Paper of the larger: LeCun et al., Gradient-based learning applied to document recognition,
+    Paper of the larger one: LeCun et al., Gradient-based learning applied to document recognition,
     1998.
     """
 
-    def __init__(self, features: int, num_classes: int) -> None:
+    def __init__(self, features: int, hidden: list[int], num_classes: int) -> None:
         super().__init__()
-        first, second = (128, 64) if features <= SMALL else (300, 100)
         self.flatten = nn.Flatten()
-        self.fc1 = nn.Linear(features, first)
-        self.relu1 = nn.ReLU()
-        self.fc2 = nn.Linear(first, second)
-        self.relu2 = nn.ReLU()
-        self.fc3 = nn.Linear(second, num_classes)
+        self.depth = len(hidden) + 1
+        for number, width in enumerate([*hidden, num_classes], 1):
+            setattr(self, f"fc{number}", nn.Linear(features, width))
+            if number < self.depth:
+                setattr(self, f"relu{number}", nn.ReLU())
+            features = width
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.relu1(self.fc1(self.flatten(x)))
-        x = self.relu2(self.fc2(x))
-        return cast(Tensor, self.fc3(x))
+        x = self.flatten(x)
+        for number in range(1, self.depth):
+            x = getattr(self, f"relu{number}")(getattr(self, f"fc{number}")(x))
+        return cast(Tensor, getattr(self, f"fc{self.depth}")(x))
 
 
-def build(input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
-    return MLP(prod(input_shape), num_classes)
+def build(
+    input_shape: tuple[int, ...],
+    num_classes: int,
+    *,
+    hidden: Annotated[
+        Annotated[list[Annotated[int, Field(ge=1, le=2**20)]], Field(min_length=1, max_length=100)]
+        | None,
+        Field(description="Width of each hidden layer; null chooses by the input."),
+    ] = None,
+) -> nn.Module:
+    features = prod(input_shape)
+    return MLP(features, hidden or ([128, 64] if features <= SMALL else [300, 100]), num_classes)

@@ -1,4 +1,4 @@
-"""A fully connected network deep enough for paths through it to have a length."""
+"""A fully connected network of five layers, for the experiment on path lengths."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class MLP5(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for _ in range(HIDDEN):
-            # batch norm has the shift
+            # no bias: batch norm adds a shift itself
             layers += [nn.Linear(features, WIDTH, bias=False), nn.BatchNorm1d(WIDTH), nn.ReLU()]
             features = WIDTH
         self.flatten = nn.Flatten()

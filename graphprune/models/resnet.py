@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Annotated, cast
 
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from graphprune.models.initialisation import he_normal
 
-WIDTHS = (16, 32, 64)
-
 
 class Block(nn.Module):
     """relu(bn2(conv2(relu1(bn1(conv1(x))))) + shortcut(x)).
 
-    The shortcut is the identity; where the map halves, every second position of it, the new
-    channels filled with zeros ("option A" of the paper).
+    The shortcut is the identity. Where the map is halved, the shortcut takes every second position
+    and fills the new channels with zeros ("option A" of the paper).
     """
 
     def __init__(self, cin: int, cout: int, stride: int) -> None:
@@ -41,22 +40,24 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """conv 16@3, three stages of ``(depth − 2) / 6`` blocks of 16, 32, 64 channels, mean, linear.
+    """conv w@3, three stages of ``(depth − 2) / 6`` blocks of w, 2w, 4w channels, mean, linear.
 
-    ResNet-20 has 0.27 M parameters, ResNet-32 0.46 M. Paper: He et al., arXiv 1512.03385.
+    w = 16 in the paper: ResNet-20 then has 0.27 M parameters, ResNet-32 0.46 M.
+    Paper: He et al., arXiv 1512.03385.
     """
 
-    def __init__(self, channels: int, depth: int, num_classes: int) -> None:
+    def __init__(self, channels: int, depth: int, num_classes: int, width: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, WIDTHS[0], 3, padding=1, bias=False)
-        self.bn = nn.BatchNorm2d(WIDTHS[0])
+        widths = (width, 2 * width, 4 * width)
+        self.conv = nn.Conv2d(channels, widths[0], 3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(widths[0])
         self.relu = nn.ReLU()
         blocks: list[nn.Module] = []
-        cin = WIDTHS[0]
-        for stage, width in enumerate(WIDTHS):
+        cin = widths[0]
+        for stage, cout in enumerate(widths):
             for index in range((depth - 2) // 6):
-                blocks.append(Block(cin, width, 2 if stage and not index else 1))
-                cin = width
+                blocks.append(Block(cin, cout, 2 if stage and not index else 1))
+                cin = cout
         self.blocks = nn.Sequential(*blocks)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
@@ -68,5 +69,11 @@ class ResNet(nn.Module):
         return cast(Tensor, self.fc(self.flatten(self.pool(x))))
 
 
-def build(input_shape: tuple[int, ...], num_classes: int, depth: int) -> nn.Module:
-    return ResNet(input_shape[0], depth, num_classes)
+def build(
+    input_shape: tuple[int, ...],
+    num_classes: int,
+    *,
+    depth: int = 20,
+    width: Annotated[int, Field(ge=1, le=4096, description="Channels of the first stage.")] = 16,
+) -> nn.Module:
+    return ResNet(input_shape[0], depth, num_classes, width)

@@ -14,8 +14,8 @@ STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512
 class VGG16BN(nn.Module):
     """Five stages of padded 3×3 convolutions, each with batch norm and ReLU, then max pooling.
 
-    3×32×32 → 512 → classes: 14.7 M weights. Paper: Simonyan and Zisserman, arXiv 1409.1556; the
-    single linear layer as is usual for CIFAR since Liu et al., arXiv 1708.06519.
+    3×32×32 → 512 → classes: 14.7 M weights. Paper: Simonyan and Zisserman, arXiv 1409.1556. A
+    single linear layer has been usual for CIFAR since Liu et al., arXiv 1708.06519.
     """
 
     def __init__(self, channels: int, positions: int, num_classes: int) -> None:

@@ -9,6 +9,6 @@ from torch import nn
 from graphprune.torchvision_import import torchvision
 
 
-def build(_input_shape: tuple[int, ...], num_classes: int, name: str) -> nn.Module:
+def build(_input_shape: tuple[int, ...], num_classes: int, *, name: str) -> nn.Module:
     models = torchvision("models")
     return cast(nn.Module, models.get_model(name, weights=None, num_classes=num_classes))

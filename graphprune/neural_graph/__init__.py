@@ -1,6 +1,14 @@
 """The neural graph of a network: its structure, how it is traced, the values of its vertices.
 
-``structure`` needs numpy alone; the functions that need torch are loaded on first use.
+- ``structure``: layers and connections; numpy alone. All other modules use it.
+- ``tracing``: ``trace``, from a ``torch.nn.Module`` to its graph. It hands each operation of the
+  network to ``assembly``, which asks ``settings`` what the operation is and ``operations`` for the
+  edges it makes.
+- ``vertex_values``: ``values``, the scaled activations of given examples.
+- ``calibration``: chooses examples and stores every layer's values for them.
+- ``edges``: the graph written out edge by edge. ``export``: the same for graph-tool, and drawings.
+
+What needs torch is loaded on first use. The rules are in ``docs/neural-graph.md``.
 """
 
 from __future__ import annotations

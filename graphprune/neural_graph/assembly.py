@@ -17,6 +17,7 @@ from graphprune.neural_graph import operations
 from graphprune.neural_graph.operations import Branch
 from graphprune.neural_graph.settings import (
     Kind,
+    batchnorm_scale,
     channel_padding,
     kind_of,
     pooling_settings,
@@ -29,11 +30,11 @@ from graphprune.neural_graph.structure import Connection, Floats, Layer, NeuralG
 class Value:
     """What a node of the traced network holds: a layer, or branches whose layer is still open.
 
-    shape: ``(channels, *map)``, also where the tensor itself is flat.
-    flat: the tensor is flattened, ``(n, channels * positions)``.
-    layer: index of the layer it is; None while open.
-    branches: the edges that will feed it; empty once it is a layer.
-    origin: the node that computed it; flattening, dropout and softmax pass it on.
+    shape: ``(channels, *map)``, even if the tensor itself is flat.
+    flat: whether the tensor is flattened, ``(n, channels * positions)``.
+    layer: index of the layer it is; None while it is open.
+    branches: the edges that will lead to it; empty once it is a layer.
+    origin: the node that computed it; flattening, dropout and softmax pass it on unchanged.
     """
 
     shape: tuple[int, ...]
@@ -56,7 +57,12 @@ class Value:
 
 
 class Assembly:
-    """The graph as far as the nodes added so far define it."""
+    """The graph of the nodes added so far.
+
+    model: the network, whose parameters give the connections their names.
+    module: the traced network; prefix: what its module paths have in front of those of the model.
+    fold_batchnorm: see ``tracing.trace``.
+    """
 
     def __init__(
         self, model: nn.Module, module: fx.GraphModule, prefix: str, fold_batchnorm: bool
@@ -97,7 +103,7 @@ class Assembly:
         if node.meta["several"]:
             raise self._unsupported(node)
         if node.op == "get_attr" or node.meta["shape"] is None:
-            return  # sizes, shapes and constants; an operation that needs them as tensors refuses
+            return  # sizes, shapes, constants: an operation that needs one as a tensor is refused
         kind = kind_of(node, self._module)
         if kind is None:
             raise self._unsupported(node)
@@ -156,7 +162,7 @@ class Assembly:
         return replace(value, layer=index, branches=())
 
     def _close(self, node: fx.Node) -> int:
-        """Make the open value of ``node`` a layer; its index, also if it is one already."""
+        """Make the value of ``node`` a layer if it is still open; the index of the layer."""
         value = self._values[node]
         if value.layer is None:
             origin = value.origin or node
@@ -176,14 +182,14 @@ class Assembly:
         return self._argument(node, first)
 
     def _branches(self, node: fx.Node) -> tuple[Branch, ...]:
-        """What feeds a sum this value enters: its open branches, or identity edges of its layer."""
+        """The edges from this value into a sum: open branches, or identity edges of its layer."""
         value = self._values[node]
         if value.layer is None:
             return value.branches
         return (operations.identity(value.layer, value.channels, value.positions),)
 
     def _unflat(self, node: fx.Node) -> Value:
-        """The value without a flattened map: a flat one becomes a vector of channels."""
+        """The value of ``node``; if it is flattened, as a vector of channels without a map."""
         value = self._values[node]
         if not value.flat:
             return value
@@ -229,7 +235,7 @@ class Assembly:
         value = self._unflat(source)
         branches = value.branches if value.layer is None else self._branches(source)
         if self._fold:
-            scale = _scale(module)
+            scale = batchnorm_scale(module)
             if not np.isfinite(scale).all():
                 raise UserError(f"{self._where(node)} has a scale that is NaN or infinite")
             branches = tuple(branch.scaled(scale) for branch in branches)
@@ -300,22 +306,22 @@ class Assembly:
         sources = [self._argument(node, operand) for operand in operands]
         if any(s.meta["shape"] != node.meta["shape"] for s in sources):
             raise UserError(f"{self._where(node)} adds values of different shapes")
-        parts = self._together(sources)
-        branches = tuple(branch for part in parts for branch in part.branches)
-        return Value(parts[0].shape, parts[0].flat, branches=branches)
+        terms = self._together(sources)
+        branches = tuple(branch for term in terms for branch in term.branches)
+        return Value(terms[0].shape, terms[0].flat, branches=branches)
 
     def _concatenate(self, node: fx.Node) -> Value:
         tensors = node.args[0] if node.args else node.kwargs.get("tensors")
         dim = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
         if dim not in (1, 1 - len(node.meta["shape"])) or not isinstance(tensors, list | tuple):
             raise UserError(f"{self._where(node)} concatenates along {dim}; allowed: channels, 1")
-        parts = self._together([self._argument(node, t) for t in tensors], alike=False)
+        terms = self._together([self._argument(node, t) for t in tensors], alike=False)
         branches: list[Branch] = []
         channels = 0
-        for part in parts:
-            branches += [branch.shifted(channels) for branch in part.branches]
-            channels += part.channels
-        return Value((channels, *parts[0].shape[1:]), branches=tuple(branches))
+        for term in terms:
+            branches += [branch.shifted(channels) for branch in term.branches]
+            channels += term.channels
+        return Value((channels, *terms[0].shape[1:]), branches=tuple(branches))
 
     def _pad(self, node: fx.Node) -> Value:
         source = self._first(node)
@@ -332,7 +338,10 @@ class Assembly:
         )
 
     def _together(self, sources: Sequence[fx.Node], alike: bool = True) -> list[Value]:
-        """The sources as open values of comparable shapes; identity edges where one is a layer."""
+        """The sources as values with branches, those of a layer being identity edges.
+
+        alike: keep flattened maps if all shapes are equal; otherwise they become vectors.
+        """
         for source in sources:
             if sources.count(source) > 1:
                 self._close(source)
@@ -352,7 +361,7 @@ class Assembly:
         return self._module.get_submodule(str(node.target))
 
     def _path(self, node: fx.Node) -> str:
-        """The module's path in the model; for a function the calling module's path and its name."""
+        """Path of the node's module; for a function, the calling module's path and its name."""
         if node.op == "call_module":
             path = str(node.target)
             if self._prefix:
@@ -377,19 +386,9 @@ class Assembly:
 
 
 def _function_name(node: fx.Node) -> str:
-    """The operation's own name; fx numbers it within the network, which a path makes needless."""
+    """Name of the operation without the number that fx adds to tell equal names apart."""
     return node.name.rstrip("0123456789").rstrip("_") if "_" in node.name else node.name
 
 
 def _tensor_users(node: fx.Node) -> int:
     return sum(user.op == "output" or user.meta.get("shape") is not None for user in node.users)
-
-
-def _scale(module: nn.BatchNorm2d) -> Floats:
-    """γ / sqrt(variance + ε), float64 ``(channels,)``."""
-    variance = module.running_var
-    if variance is None:
-        raise UserError("a batch norm without running statistics cannot be folded")
-    deviation = np.sqrt(variance.detach().cpu().to(torch.float64).numpy() + module.eps)
-    gamma = module.weight.detach().cpu().to(torch.float64).numpy() if module.affine else 1.0
-    return np.asarray(gamma / deviation)

@@ -13,7 +13,8 @@ from graphprune.neural_graph.structure import Connection, Floats, Ints, NeuralGr
 class Edges:
     """Edges as parallel arrays of shape ``(edges,)``; vertices are numbered layer after layer.
 
-    connection: index into ``NeuralGraph.connections``.
+    source, target: int64, the two vertices; weight: float64, not 0.
+    connection: int64, index into ``NeuralGraph.connections``.
     """
 
     source: Ints
@@ -27,7 +28,7 @@ class Edges:
 
 
 def offsets(graph: NeuralGraph) -> Ints:
-    """Number of the first vertex of each layer, and at the end that of all vertices."""
+    """Number of the first vertex of each layer, and the count of all: int64 ``(layers + 1,)``."""
     return np.cumsum([0, *(layer.size for layer in graph.layers)], dtype=np.int64)
 
 
@@ -49,7 +50,7 @@ def weights(connection: Connection) -> Floats:
 
 
 def write_out(graph: NeuralGraph) -> Edges:
-    """All edges, connection by connection, in the order of ``endpoints``; weight 0 left out."""
+    """All edges of weight other than 0, by connection, in the order of ``endpoints``."""
     first = offsets(graph)
     sources: list[Ints] = []
     targets: list[Ints] = []

@@ -15,7 +15,7 @@ from graphprune.neural_graph.edges import weights, write_out
 from graphprune.neural_graph.structure import Connection, Floats, NeuralGraph
 
 MAX_EDGES = 200_000
-WIDTH, HEIGHT = 15.0, 10.0  # of the layout, in the units of the position property
+WIDTH, HEIGHT = 15.0, 10.0  # size of a drawing's layout, as the position property has it
 
 
 def describe(graph: NeuralGraph) -> dict[str, object]:
@@ -46,10 +46,11 @@ def describe(graph: NeuralGraph) -> dict[str, object]:
 
 
 def spread(graph: NeuralGraph, by_parameter: Mapping[str, Floats]) -> list[Floats]:
-    """A number for each weight given to all its edges, such as κ_min.
+    """One number for each weight, such as κ_min, given to all edges of the weight.
 
-    by_parameter: arrays of the parameters' shapes. Returns, as ``edge_curvatures`` does, one array
-    ``(groups, cout, cin, len(pairs))`` a connection, NaN where there is no parameter.
+    by_parameter: float64 arrays of the parameters' shapes, by name. Returns one array ``(groups,
+    cout, cin, len(pairs))`` a connection, as ``edge_curvatures`` does; NaN where there is no
+    parameter.
     """
     return [_spread_one(c, by_parameter) for c in graph.connections]
 
@@ -57,8 +58,8 @@ def spread(graph: NeuralGraph, by_parameter: Mapping[str, Floats]) -> list[Float
 def _spread_one(connection: Connection, by_parameter: Mapping[str, Floats]) -> Floats:
     if connection.parameter is None:
         return np.full(weights(connection).shape, np.nan)
-    own = np.asarray(by_parameter[connection.parameter]).reshape(connection.weight.shape)
-    return own[..., connection.pairs[:, 2]]
+    of_weights = np.asarray(by_parameter[connection.parameter]).reshape(connection.weight.shape)
+    return of_weights[..., connection.pairs[:, 2]]
 
 
 def to_graph_tool(
@@ -70,9 +71,10 @@ def to_graph_tool(
 
     Parameters
     ----------
-    curvatures : κ of the edges as ``edge_curvatures`` or ``spread`` gives it; None leaves the
-        property out.
-    max_edges : refuse a graph with more edges than this.
+    graph : neural graph.
+    curvatures : κ of the edges as ``edge_curvatures`` or ``spread`` gives it; None leaves out the
+        property ``curvature``.
+    max_edges : a graph with more edges is refused.
 
     Returns
     -------
@@ -100,14 +102,14 @@ def to_graph_tool(
         "layer": ("int", edges.connection),
     }
     if curvatures is not None:
-        parts = [
+        of_connections = [
             kappa[weights(connection) != 0]
             for kappa, connection in zip(curvatures, graph.connections, strict=True)
         ]
-        columns["curvature"] = ("double", np.concatenate(parts))
+        columns["curvature"] = ("double", np.concatenate(of_connections))
     for name, (kind, column) in columns.items():
         made.edge_properties[name] = made.new_edge_property(kind, vals=column)
-    for name, column in _places(graph).items():
+    for name, column in _indices(graph).items():
         made.vertex_properties[name] = made.new_vertex_property("int", vals=column)
     _set_positions(made, _layout(graph))
     _set_names(made, graph, "neuron")
@@ -119,8 +121,8 @@ def layers_to_graph_tool(graph: NeuralGraph) -> Any:
 
     Vertex properties: ``name`` (string), ``size`` (int), ``layer`` (int), ``position``; edge
     properties: ``edges`` (int64, how many it stands for), ``parameter`` (string, "" if none),
-    ``layer`` (int, index of the connection); graph properties as ``to_graph_tool``, ``level`` being
-    "layer".
+    ``layer`` (int, index of the connection). Graph properties are those of ``to_graph_tool``, with
+    ``level`` "layer".
     """
     import graph_tool
 
@@ -137,7 +139,7 @@ def layers_to_graph_tool(graph: NeuralGraph) -> Any:
     names = [c.parameter or "" for c in graph.connections]
     edges["parameter"] = made.new_edge_property("string", vals=names)
     edges["layer"] = made.new_edge_property("int", vals=np.arange(len(names)))
-    # heights in this order keep a shortcut from hiding behind the layers it skips
+    # heights in this order keep a shortcut from being drawn over the layers that it skips
     heights = HEIGHT / 4 * np.array([0, 2, 1, 3])[np.arange(count) % 4]
     _set_positions(made, np.column_stack([_columns(count), heights]))
     _set_names(made, graph, "layer")
@@ -152,8 +154,8 @@ def save(
 ) -> str:
     """Write the graph to ``path`` (``.gt`` or ``.gt.zst``), atomically.
 
-    Up to ``max_edges`` edges it is written out neuron by neuron, above that layer by layer; the
-    level, "neuron" or "layer", is returned and stands in the file's graph property ``level``.
+    Up to ``max_edges`` edges it has one vertex a neuron, above that one vertex a layer. Returns
+    which: "neuron" or "layer"; the file has it as graph property ``level``.
     """
     if graph.edges <= max_edges:
         made = to_graph_tool(graph, curvatures, max_edges)
@@ -168,12 +170,13 @@ def draw(path: str | Path, made: Any, max_edges: int = 3000) -> None:
     """Draw a graph of this module to ``path`` (PNG, PDF or SVG by its suffix), atomically.
 
     made: from ``to_graph_tool`` or ``layers_to_graph_tool``. Layers stand side by side. At most
-    ``max_edges`` edges are drawn: of each connection the shortest ones, as many of one as of
-    another. With a curvature, negative edges are blue, others orange; otherwise all are grey.
+    ``max_edges`` edges are drawn: the shortest ones of each connection, the same number of each.
+    With the property ``curvature``, edges of negative κ are blue, others orange; without it all are
+    grey.
     """
     import graph_tool
 
-    with warnings.catch_warnings():  # it warns that it cannot open windows; none is wanted
+    with warnings.catch_warnings():  # graph-tool warns that it cannot open windows; none is needed
         warnings.filterwarnings("ignore", message=".*Gtk")
         from graph_tool.draw import graph_draw
 
@@ -225,7 +228,10 @@ def _shortest(made: Any, count: int) -> Any:
     return kept
 
 
-def _places(graph: NeuralGraph) -> dict[str, Any]:
+def _indices(graph: NeuralGraph) -> dict[str, Any]:
+    """Layer, channel and position ("place") of each vertex; graph-tool's "position" is where it is
+    drawn.
+    """
     layers = graph.layers
     return {
         "layer": np.repeat(np.arange(len(layers)), [layer.size for layer in layers]),

@@ -1,7 +1,7 @@
-"""How each supported operation enters the graph: taps and the pairs of positions they join.
+"""The edges that each supported operation makes: taps, and the position pairs that they join.
 
-Plain numpy; the tracer reads the modules' settings and calls these. ``docs/neural-graph.md``
-states the rules in words.
+Plain numpy. ``assembly`` calls these functions with the settings of the network's modules.
+``docs/neural-graph.md`` states the rules in words.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from graphprune.neural_graph.structure import Connection, Floats, Ints
 
 @dataclass(frozen=True, eq=False)
 class Branch:
-    """Edges out of one existing layer whose target layer is not made yet; see ``Connection``."""
+    """A connection whose target layer does not exist yet, with the fields of ``Connection``."""
 
     source: int
     weight: Floats
@@ -34,6 +34,7 @@ class Branch:
         return self.weight.shape[0] * self.weight.shape[1]
 
     def into(self, target: int) -> Connection:
+        """The connection to layer ``target``."""
         return Connection(
             self.source,
             target,
@@ -46,20 +47,20 @@ class Branch:
         )
 
     def shifted(self, channels: int) -> Branch:
-        """The same edges into target channels further on by ``channels`` (concatenation)."""
+        """The same edges, each to a target channel that is ``channels`` higher (concatenation)."""
         return replace(self, target_channel=self.target_channel + channels)
 
     def scaled(self, scale: Floats) -> Branch:
-        """Every weight times the ``scale`` (one for each channel of the target) it feeds."""
+        """Every weight times the ``scale`` of its target channel; scale: ``(target channels,)``."""
         groups, cout = self.weight.shape[:2]
-        own = scale[self.target_channel : self.target_channel + groups * cout]
-        return replace(self, weight=self.weight * own.reshape(groups, cout, 1, 1))
+        factors = scale[self.target_channel : self.target_channel + groups * cout]
+        return replace(self, weight=self.weight * factors.reshape(groups, cout, 1, 1))
 
 
 def linear(source: int, weight: Floats, positions: int, parameter: str) -> Branch:
     """A linear layer's edges: weight ``(out, in)`` on a flattened map of ``positions``.
 
-    With ``in = channels * positions`` the entries become ``(1, out, channels, positions)``: each
+    As ``in = channels * positions``, the weight becomes ``(1, out, channels, positions)``: each
     position of the map is a tap.
     """
     out, features = weight.shape
@@ -119,7 +120,8 @@ def windows(
 ) -> Ints:
     """Rows (source position, target position, tap) of a sliding window; padding makes no row.
 
-    All arguments have one entry for each spatial dimension; ``padding`` is the one on the left.
+    source, target: size of the two maps; padding: that before the first position. All arguments
+    have one entry for each spatial dimension.
     """
     axes = []
     for d, (n, m, k) in enumerate(zip(source, target, kernel, strict=True)):
@@ -156,10 +158,11 @@ def average_weights(
     count_padding: bool,
     divisor: int | None,
 ) -> Floats:
-    """1 / divisor of average pooling for each row of ``pairs``, as torch counts it.
+    """1 / divisor of average pooling for each row of ``pairs``, the divisor being torch's.
 
-    With ``count_padding`` the window counts whole, padded positions included (but not what
-    ``ceil_mode`` adds beyond the padding), otherwise only its positions on the map.
+    It is ``divisor`` if that is given. Otherwise it is the number of positions in the window: with
+    ``count_padding`` including padded ones (but not those that ``ceil_mode`` adds beyond the
+    padding), without it only those on the map.
     """
     if divisor is not None:
         return np.full(len(pairs), 1.0 / divisor)
@@ -174,12 +177,16 @@ def average_weights(
 
 
 def _outer(sizes: list[Ints]) -> Ints:
+    """Products of one size from each axis, in row-major order."""
     product: Ints = reduce(np.multiply.outer, sizes).ravel()
     return product
 
 
 def _product(axes: list[Ints], extents: list[Sequence[int]]) -> Ints:
-    """Rows of every combination of one row an axis, numbered row-major, target by target."""
+    """Rows for all combinations of one row from each axis, with row-major positions and taps.
+
+    extents: the sizes by which each column is numbered. Rows are sorted by (target, source).
+    """
     rows = axes[0]
     for d in range(1, len(axes)):
         scale = np.array([extent[d] for extent in extents])

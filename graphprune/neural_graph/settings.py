@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+import numpy as np
 import torch
 from torch import fx, nn
 from torch.nn import functional
 
+from graphprune.errors import UserError
 from graphprune.neural_graph import operations
 from graphprune.neural_graph.structure import Floats, Ints
 
@@ -82,7 +84,7 @@ _AVG = [
 ]
 _ADAPTIVE = ["input", "output_size", "return_indices"]
 
-# function -> (which pooling, its arguments in order)
+# function -> (which pooling it is, the names of its arguments in order)
 _POOLING: dict[Any, tuple[str, list[str]]] = {
     getattr(space, f"{prefix}{dimensions}d"): described
     for space in (functional, torch)
@@ -171,7 +173,11 @@ def windows_of(
 
 @dataclass(frozen=True)
 class Pooling:
-    """Settings of a pooling; the sequences have one entry a dimension."""
+    """Settings of a pooling; the sequences have one entry for each spatial dimension.
+
+    which: "max", "average", "adaptive max" or "adaptive average".
+    count_padding, divisor: as in ``operations.average_weights``.
+    """
 
     which: str
     kernel: Sequence[int] = ()
@@ -182,7 +188,7 @@ class Pooling:
     divisor: int | None = None
 
     def edges(self, source: Sequence[int], target: Sequence[int]) -> tuple[Ints, Floats | None]:
-        """Rows (source position, target position) and average pooling's weight for each row."""
+        """Rows (source position, target position); for average pooling the weight of each row."""
         if self.which.startswith("adaptive"):
             pairs, weights = operations.adaptive_windows(source, target)
             return pairs, weights if self.which == "adaptive average" else None
@@ -196,7 +202,7 @@ class Pooling:
 
 
 def pooling_settings(node: fx.Node, module: fx.GraphModule, dimensions: int) -> Pooling | None:
-    """The settings of a pooling node over ``dimensions``; None for a variant not supported."""
+    """Settings of a pooling node over so many spatial dimensions; None if it is not supported."""
     if node.op == "call_module":
         called = module.get_submodule(str(node.target))
         name = type(called).__name__
@@ -232,7 +238,7 @@ def pooling_settings(node: fx.Node, module: fx.GraphModule, dimensions: int) -> 
 
 
 def _mean(node: fx.Node, dimensions: int) -> Pooling | None:
-    """A mean over all positions of the map is global average pooling; any other is refused."""
+    """A mean over all positions of the map, as global average pooling; None for any other mean."""
     dims = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
     if not isinstance(dims, list | tuple | int):
         return None
@@ -243,7 +249,7 @@ def _mean(node: fx.Node, dimensions: int) -> Pooling | None:
 
 
 def channel_padding(node: fx.Node, dimensions: int) -> tuple[int, int] | None:
-    """Channels of zeros that ``pad`` puts before and after; None for any other padding."""
+    """Numbers of channels of zeros that ``pad`` adds before and after; None for other paddings."""
     names = ["input", "pad", "mode", "value"]
     settings = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
     pad = settings.get("pad")
@@ -255,3 +261,13 @@ def channel_padding(node: fx.Node, dimensions: int) -> tuple[int, int] | None:
     if any(cast(int, n) for n in around) or len(channels) != 2 or min(channels) < 0:
         return None
     return cast(tuple[int, int], tuple(channels))
+
+
+def batchnorm_scale(module: nn.BatchNorm2d) -> Floats:
+    """Scale of a batch norm in evaluation mode, γ / sqrt(variance + ε): float64 ``(channels,)``."""
+    variance = module.running_var
+    if variance is None:
+        raise UserError("a batch norm without running statistics cannot be folded")
+    deviation = np.sqrt(variance.detach().cpu().to(torch.float64).numpy() + module.eps)
+    gamma = module.weight.detach().cpu().to(torch.float64).numpy() if module.affine else 1.0
+    return np.asarray(gamma / deviation)

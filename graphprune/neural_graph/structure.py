@@ -1,9 +1,9 @@
 """The neural graph: one vertex a neuron, one edge a multiplication, kept in structured form.
 
-Written out edge by edge the graph of a CIFAR network has tens of millions of edges. Its structure
-is far smaller: every supported operation, from a linear layer to max pooling or a residual
-addition, is a *connection*, a set of taps between channel groups repeated over pairs of positions.
-Arc length, neighbourhoods and shortest paths are all read off this form.
+Written out edge by edge, the graph of a CIFAR network has tens of millions of edges. Its structure
+is far smaller. Every supported operation, from a linear layer to max pooling or a residual
+addition, is a *connection*: a weight for each tap and channel pair, and the position pairs that
+each tap joins. Edge lengths, neighbours and shortest paths are all read off this form.
 """
 
 from __future__ import annotations
@@ -58,12 +58,13 @@ class Connection:
     source, target: indices into ``NeuralGraph.layers``; source < target.
     weight: float64 ``(groups, cout, cin, taps)``, per group; for a convolution ``taps`` is
         kh * kw, for a linear layer on a flattened map it is the map's positions, else 1.
-    pairs: int64 ``(n, 3)``, rows ``(source position, target position, tap)``; a padded position is
-        no vertex and makes no row.
+    pairs: int64 ``(n, 3)``, the position pairs: rows ``(source position, target position, tap)``. A
+        padded position is no vertex and makes no row.
     parameter: the weight's name in ``model.state_dict()``, None where nothing is learned
         (pooling, identity); such edges carry paths and neighbours but are never scored.
-    parameter_shape: the parameter's own shape; ``weight.reshape(parameter_shape)`` orders the
-        entries as the parameter does (batch norm may have scaled them).
+    parameter_shape: the parameter's shape; ``weight.reshape(parameter_shape)`` has the entries in
+        the parameter's order (batch norm may have scaled them).
+    source_channel, target_channel: first channel of the connection in either layer.
     """
 
     source: int

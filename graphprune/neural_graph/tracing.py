@@ -1,7 +1,7 @@
 """From a ``torch.nn.Module`` to its neural graph, by torch.fx.
 
 The rules are stated in ``docs/neural-graph.md``. In short: a layer of vertices is a tensor after
-its nonlinearity; what stands between two layers (convolution, batch norm, addition, …) becomes
+its nonlinearity; the operations between two layers (convolution, batch norm, addition, …) become
 the connections between them.
 """
 
@@ -19,7 +19,7 @@ from graphprune.errors import UserError
 from graphprune.neural_graph.assembly import Assembly
 from graphprune.neural_graph.structure import NeuralGraph
 
-# two examples: a batch of one would let a squeeze or a view swallow the batch dimension unseen
+# With two examples a squeeze or a view that removes the batch dimension is noticed.
 EXAMPLES = 2
 
 
@@ -27,9 +27,9 @@ EXAMPLES = 2
 class Traced:
     """A network with its neural graph.
 
-    graph: plain numpy, all that the numerical core needs.
+    graph: the neural graph, plain numpy.
     module: the traced network; it shares its parameters with the model.
-    nodes: for each layer of ``graph`` the name of the node of ``module.graph`` that computes it.
+    nodes: for each layer of ``graph``, the name of the node of ``module.graph`` that computes it.
     """
 
     graph: NeuralGraph
@@ -43,10 +43,15 @@ class Traced:
         Parameters
         ----------
         inputs : ``(n, *input shape)``.
+        batch_size : how many examples go through the network together.
 
         Returns
         -------
         One tensor ``(n, layer.size)`` a layer, in the model's dtype, on the CPU.
+
+        Raises
+        ------
+        UserError : inputs of another shape, or none.
         """
         shape = self.graph.layers[0].shape
         if inputs.ndim != len(shape) + 1 or tuple(inputs.shape[1:]) != shape:
@@ -61,11 +66,11 @@ class Traced:
                 _Recorder(self.module, self.nodes).record(batch)
                 for batch in inputs.split(batch_size)
             ]
-        return [torch.cat(parts) for parts in zip(*batches, strict=True)]
+        return [torch.cat(of_layer) for of_layer in zip(*batches, strict=True)]
 
 
 class _Recorder(fx.Interpreter):
-    """Keeps a copy of the wanted nodes' values; a copy, as a later operation may work in place."""
+    """Keeps the values of the wanted nodes: as copies, since later operations may work in place."""
 
     def __init__(self, module: fx.GraphModule, nodes: Sequence[str]) -> None:
         super().__init__(module)
@@ -84,13 +89,16 @@ class _Recorder(fx.Interpreter):
 
 
 class _Shapes(fx.Interpreter):
-    """Notes in ``node.meta["shape"]`` each tensor's shape, None for what is not a tensor."""
+    """Writes each value's shape into ``node.meta["shape"]``, None if it is no tensor.
+
+    ``node.meta["several"]`` tells whether the value is a tuple or list with tensors.
+    """
 
     def run_node(self, n: fx.Node) -> Any:
         value = super().run_node(n)
         n.meta["shape"] = tuple(value.shape) if isinstance(value, Tensor) else None
         n.meta["several"] = isinstance(value, tuple | list) and any(
-            isinstance(part, Tensor) for part in value
+            isinstance(item, Tensor) for item in value
         )
         return value
 
@@ -102,8 +110,8 @@ def trace(model: nn.Module, input_shape: Sequence[int], *, fold_batchnorm: bool 
     ----------
     model : built from supported layers (``docs/neural-graph.md``); left as it was.
     input_shape : shape of one example, such as ``(channels, height, width)``.
-    fold_batchnorm : multiply the weights that feed a batch norm by its scale
-        γ / sqrt(variance + ε), so that arc lengths see it; otherwise it leaves lengths alone.
+    fold_batchnorm : multiply the weights before a batch norm by its scale γ / sqrt(variance + ε),
+        so that it changes edge lengths; otherwise it does not.
 
     Raises
     ------
@@ -131,15 +139,15 @@ def trace(model: nn.Module, input_shape: Sequence[int], *, fold_batchnorm: bool 
 
 
 def _symbolic(model: nn.Module) -> tuple[fx.GraphModule, str]:
-    """The traced module and the prefix its module paths carry beyond the model's own."""
+    """The traced module, and the prefix of its module paths that those of the model do not have."""
     tracer = fx.Tracer()
     prefix = ""
     root = model
-    if tracer.is_leaf_module(model, ""):  # a bare nn.Linear: fx would look inside it
+    if tracer.is_leaf_module(model, ""):  # such as a single nn.Linear, into which fx would look
         root, prefix = nn.Sequential(model), "0"
     try:
         graph = tracer.trace(root)
-    except Exception as error:  # whatever the model's own forward raises on symbolic values
+    except Exception as error:  # anything that the model's forward raises on symbolic values
         line = str(error).strip().splitlines()[0]
         raise UserError(f"model cannot be traced by torch.fx: {line}") from None
     module = fx.GraphModule(root, graph)
@@ -155,7 +163,7 @@ def _reference(model: nn.Module) -> Tensor:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside the block, each module's own mode again after it."""
+    """Evaluation mode inside the ``with`` block; afterwards every module has its former mode."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

@@ -16,12 +16,14 @@ def values(traced: Traced, inputs: Tensor, batch_size: int = 128) -> list[Floats
 
     z is the activation after the nonlinearity; for the input the pixel as the network sees it, for
     the output the softmax probability. The minimum and maximum are taken over all channels and
-    positions. Where they are equal (a dead layer, a constant image, a layer of one vertex) nothing
-    tells its vertices apart and all values are 0.
+    positions. Where they are equal (a dead layer, a constant image, a layer of one vertex), all
+    values are 0.
 
     Parameters
     ----------
+    traced : from ``trace``.
     inputs : ``(n, *input shape)``.
+    batch_size : how many examples go through the network together.
 
     Returns
     -------
@@ -29,10 +31,12 @@ def values(traced: Traced, inputs: Tensor, batch_size: int = 128) -> list[Floats
 
     Raises
     ------
-    UserError : inputs of another shape, an activation that is NaN or infinite (layer and example
-        named).
+    UserError : inputs of another shape; an activation that is NaN or infinite (the message names
+        layer and example).
 
     Paper: arXiv 2601.16366.
+
+    >>> layers = values(trace(model, (1, 28, 28)), inputs)
     """
     scaled = []
     for layer, raw in zip(traced.graph.layers, traced.activations(inputs, batch_size), strict=True):

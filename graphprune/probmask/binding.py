@@ -1,7 +1,7 @@
 """The prunable weights of a network as one vector that its layers read from.
 
-Any module works, convolution, linear, grouped or with shared weights: its parameters are not
-replaced but their storage is, so a forward pass costs what it costs in the dense network, and a
+Any module works: convolution, linear, grouped or with shared weights. Its parameters stay; only
+their storage is replaced. So a forward pass costs as much as in the dense network, and to apply a
 mask is one multiplication over all layers.
 """
 
@@ -29,22 +29,22 @@ class Binding:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        found = prunable(model)
-        kinds = {(parameter.dtype, parameter.device) for parameter in found.values()}
+        weights = prunable(model)
+        kinds = {(parameter.dtype, parameter.device) for parameter in weights.values()}
         if len(kinds) > 1:
             raise UserError(
                 f"prunable weights are of {len(kinds)} dtypes or devices "
                 f"({', '.join(sorted(str(kind) for kind in kinds))}); expected one"
             )
         self.model = model
-        self.names = list(found)
-        self.shapes = [parameter.shape for parameter in found.values()]
-        self.sizes = [parameter.numel() for parameter in found.values()]
-        self.weights = torch.cat([p.detach().reshape(-1) for p in found.values()])
+        self.names = list(weights)
+        self.shapes = [parameter.shape for parameter in weights.values()]
+        self.sizes = [parameter.numel() for parameter in weights.values()]
+        self.weights = torch.cat([p.detach().reshape(-1) for p in weights.values()])
         self.gradient = torch.zeros_like(self.weights)
         bound = set()
         for parameter, weight, gradient in zip(
-            found.values(), self.split(self.weights), self.split(self.gradient), strict=True
+            weights.values(), self.split(self.weights), self.split(self.gradient), strict=True
         ):
             parameter.data = weight
             parameter.requires_grad_(True)

@@ -56,9 +56,9 @@ def finish(trained: Trained, inputs: Tensor, targets: Tensor) -> Final:
     "topk", (draw + s)/2 for "draws".
 
     The report: accuracy_topk, accuracy_draws (best), accuracy_draws_mean, all on the examples that
-    judge; epochs_trained; loss and accuracy_train of the last epoch; entropy_mean (bits);
-    share_undecided (0.01 < s < 0.99); density_expected (Σs/N); probability_histogram_0..9, shares
-    of s in tenths of [0, 1].
+    the candidates are measured on; epochs_trained; loss and accuracy_train of the last epoch;
+    entropy_mean (bits); share_undecided (0.01 < s < 0.99); density_expected (Σs/N);
+    probability_histogram_0..9, shares of s in tenths of [0, 1].
     """
     settings, s = trained.settings, trained.probabilities.to(torch.float64)
     magnitude = trained.weights.abs().to(torch.float64)
@@ -136,7 +136,7 @@ def _apply(trained: Trained, mask: Tensor) -> None:
 
 
 def _measure(binding: Binding, inputs: Tensor, targets: Tensor) -> tuple[float, float]:
-    """Accuracy and mean loss, batch norm by each batch's own statistics (as the mask is new)."""
+    """Accuracy and mean loss; batch norm uses the statistics of each batch, as the mask is new."""
     device = binding.weights.device
     hits = loss = 0.0
     with _batch_statistics(binding.model):
@@ -149,7 +149,7 @@ def _measure(binding: Binding, inputs: Tensor, targets: Tensor) -> tuple[float, 
 
 @contextmanager
 def _batch_statistics(model: nn.Module) -> Iterator[list[BatchNorm]]:
-    """Everything as in evaluation but batch norms, which take and record batch statistics."""
+    """The model in evaluation mode, except batch norms: they use and record batch statistics."""
     norms = [module for module in model.modules() if isinstance(module, BatchNorm)]
     model.eval()
     for norm in norms:
@@ -171,7 +171,7 @@ def recalibrate(model: nn.Module, inputs: Tensor) -> None:
         momenta = [norm.momentum for norm in tracking]
         for norm in tracking:
             norm.reset_running_stats()
-            # torch's word for a plain average over batches
+            # for torch, None means a plain average over the batches
             norm.momentum = None
         for x in inputs.split(BATCH):
             model(x.to(device))

@@ -1,7 +1,7 @@
 """Passes over all weights of a network, compiled for the CPU.
 
-Entries are read once; sums are taken in float64, over fixed blocks that are added in order, and a
-random number depends on its place alone, so no result depends on the number of threads.
+Entries are read once. No result depends on the number of threads: sums are taken in float64, over
+fixed blocks that are added in order, and a random number depends on its place alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Vector = npt.NDArray[Any]
 BLOCK = 1 << 16
 # below this many entries the start of the threads costs more than they save
 PARALLEL = 1 << 19
-# NaN must come through, so of the fast-math rules only reordering is allowed: it vectorises the sum
+# of the fast-math rules only reordering is allowed, which vectorises the sum: NaN must not be lost
 REORDER = {"reassoc", "contract", "nsz"}
 
 # SplitMix64 (Steele, Lea, Flood, Fast splittable pseudorandom number generators, OOPSLA 2014)
@@ -65,8 +65,10 @@ def _parallel(values: Vector, v: float) -> tuple[float, float]:
 
 
 def _passes(loop: Any, parallel: bool) -> dict[str, Any]:
-    """The elementwise passes over ``loop``, range or prange; as a closure's variable it keeps the
-    two apart in numba's cache."""
+    """The elementwise passes with ``loop`` range or prange.
+
+    The loop is a variable of a closure, so that numba's cache tells the two versions apart.
+    """
     compiled = numba.njit(cache=True, error_model="numpy", parallel=parallel)
 
     def clip(values: Vector, v: float) -> None:
@@ -134,7 +136,7 @@ def odds(probabilities: Vector, start: int, out: Vector) -> None:
     """out ← s·u/((1 − s)(1 − u)), u the uniform numbers ``start``, ``start + 1``, ... in (0, 1).
 
     Number k is SplitMix64's output of state k·stride, its 24 leading bits and half a step. Where s
-    is 0 or 1 the result is only finite.
+    is 0 or 1 the result is finite, but has no meaning.
     """
     _of("odds", out.size)(probabilities, np.uint64(start % 2**64), out)
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Passes:
     """The passes over the ``(N,)`` vectors of one training; all vectors alike in dtype and device.
 
-    drawn: how many random numbers were used; with the seed it is all the state there is on the
-        CPU. Elsewhere noise comes from torch's generator of the device.
+    drawn: how many random numbers were used. On the CPU the seed and this number are the whole
+        state; elsewhere noise comes from torch's generator of the device.
     """
 
     def __init__(self, like: Tensor, seed: int) -> None:

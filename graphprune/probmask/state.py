@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from graphprune import checkpoints
-from graphprune.optimizers import SGD, Adam
 from graphprune.probmask.settings import Settings
+from graphprune.training.optimizers import SGD, Adam
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from graphprune.probmask.binding import Binding
 
 KIND = "probmask training"
-# what the final mask is made with does not change the training
+# settings of the final mask, on which the training does not depend
 FINAL = ("final", "final_draws", "final_examples")
 
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """Where a training ended, for one at a tighter sparsity to go on from.
+    """Where a training ended, and where a training at a higher sparsity may start.
 
     network: the whole state dict, its prunable weights without a mask.
     probabilities: s by the names of the prunable weights.
-    keep: ρ, its share of the weights to keep.
-    epochs: trained so far, those of the trainings it went on from included.
+    keep: ρ, the share of weights that the training kept.
+    epochs: trained so far, in this training and in those that it started from.
     """
 
     network: dict[str, Tensor]
@@ -48,7 +48,7 @@ def identity(
     examples: tuple[Tensor, Tensor],
     start: Start | None,
 ) -> dict[str, Any]:
-    """What a training has in common with the one that wrote a checkpoint."""
+    """What must be equal in a training and in the one that wrote its checkpoint."""
     chosen = {f.name: getattr(settings, f.name) for f in fields(Settings) if f.name not in FINAL}
     sizes = {n: list(shape) for n, shape in zip(binding.names, binding.shapes, strict=True)}
     began = None
@@ -72,42 +72,42 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def write(path: str | Path, tensors: dict[str, Tensor], written: dict[str, Any]) -> None:
-    """Write a checkpoint atomically; ``written`` is what is no tensor, as JSON."""
-    # clones: layers' weights are views of one vector, which the file format refuses
+    """Write a checkpoint atomically; ``written``, all that is no tensor, is stored as JSON."""
+    # clones, for the file format refuses views of one vector, which the layers' weights are
     cloned = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
     checkpoints.save(path, cloned, KIND, {"written": json.dumps(written)})
 
 
 def read(path: str | Path, expected: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read a checkpoint; of another training, ForeignCheckpointError names the setting."""
+    """Read a checkpoint; ForeignCheckpointError names the setting that differs."""
     tensors, metadata = checkpoints.load(path, KIND)
     written = json.loads(metadata["written"])
-    found = written["training"]
-    for key in sorted(expected.keys() | found.keys()):
-        if found.get(key) != expected.get(key):
+    stored = written["training"]
+    for key in sorted(expected.keys() | stored.keys()):
+        if stored.get(key) != expected.get(key):
             raise checkpoints.ForeignCheckpointError(
-                f"{path}: {key} is {found.get(key)!r} there, {expected.get(key)!r} here; "
+                f"{path}: {key} is {stored.get(key)!r} there, {expected.get(key)!r} here; "
                 "expected a checkpoint of this training (delete the file to start over)"
             )
     return tensors, written
 
 
 def of_optimizers(sgd: SGD, adam: Adam) -> dict[str, Tensor]:
-    """The optimizers' tensors by name; parameters without a gradient so far have none."""
+    """The optimizers' tensors by name; a parameter that had no gradient so far has no velocity."""
     lists = {"adam.first": adam.first, "adam.second": adam.second, "adam.steps": adam.steps}
-    velocities = {f"sgd.velocity.{at}": v for at, v in enumerate(sgd.velocity) if v is not None}
-    entries = {f"{name}.{at}": t for name, held in lists.items() for at, t in enumerate(held)}
+    velocities = {f"sgd.velocity.{i}": v for i, v in enumerate(sgd.velocity) if v is not None}
+    entries = {f"{name}.{i}": t for name, held in lists.items() for i, t in enumerate(held)}
     return {**entries, **velocities}
 
 
 def into_optimizers(sgd: SGD, adam: Adam, tensors: dict[str, Tensor]) -> None:
     """Put tensors made by `of_optimizers` back."""
     for name, held in (("first", adam.first), ("second", adam.second), ("steps", adam.steps)):
-        for at, tensor in enumerate(held):
-            tensor.copy_(tensors[f"adam.{name}.{at}"])
-    for at, parameter in enumerate(sgd.parameters):
-        found = tensors.get(f"sgd.velocity.{at}")
-        sgd.velocity[at] = None if found is None else found.to(parameter.device)
+        for index, tensor in enumerate(held):
+            tensor.copy_(tensors[f"adam.{name}.{index}"])
+    for index, parameter in enumerate(sgd.parameters):
+        velocity = tensors.get(f"sgd.velocity.{index}")
+        sgd.velocity[index] = None if velocity is None else velocity.to(parameter.device)
 
 
 def of_generators(device: torch.device) -> dict[str, Tensor]:

@@ -17,7 +17,6 @@ from torch.nn import functional
 
 from graphprune.errors import UserError
 from graphprune.masks import prunable
-from graphprune.optimizers import SGD, Adam
 from graphprune.probmask import schedule, state
 from graphprune.probmask.binding import Binding
 from graphprune.probmask.initialisation import initialise
@@ -25,6 +24,7 @@ from graphprune.probmask.passes import Passes
 from graphprune.probmask.projection import project_
 from graphprune.probmask.settings import Settings
 from graphprune.probmask.state import Start
+from graphprune.training.optimizers import SGD, Adam
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,13 +34,13 @@ Row = dict[str, float]
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What a training found.
+    """The result of a training.
 
     binding: the trained copy of the network, its prunable weights laid out as one vector.
     weights, probabilities: ``(N,)`` in the binding's order; the weights without a mask.
     history: one row an epoch: epoch (from 1), loss, accuracy_train, keep_rate, density (Σs/N),
         temperature, learning rates, seconds.
-    epochs: trained in all, those of the trainings it went on from included.
+    epochs: trained in all, in this training and in those that it started from.
     """
 
     binding: Binding
@@ -51,7 +51,7 @@ class Trained:
     epochs: int
 
     def onward(self) -> Start:
-        """Where a training at a tighter sparsity may go on from; a copy."""
+        """A copy of the state from which a training at a higher sparsity may start."""
         network = {name: tensor.clone() for name, tensor in self.binding.model.state_dict().items()}
         network.update(
             {name: tensor.clone() for name, tensor in self.binding.named(self.weights).items()}
@@ -74,23 +74,23 @@ def train(
 
     Each step draws K relaxed masks m, averages the gradients of the cross-entropy of the network
     with weights w·m, lets Adam move s and SGD move w, and projects s onto Σs ≤ ρN. s starts at 1
-    and ρ falls from 1; with ``start`` both, and the weights, begin where that training ended.
+    and ρ falls from 1. With ``start``, s, ρ and the weights begin where that training ended.
 
     Parameters
     ----------
     model : maps ``(n, *input shape)`` to logits ``(n, classes)``.
     inputs, targets : training examples, float ``(n, *input shape)`` and int64 ``(n,)``; moved to
         the model's device batch by batch.
-    checkpoint : a file written after every epoch; where it exists the training goes on from it,
-        and ends with the same probabilities as one that was never interrupted.
+    checkpoint : a file written after every epoch. If it exists, the training resumes from it and
+        ends with the same probabilities as one that was never interrupted.
     on_epoch : called with each row of the history as it is made.
-    start : `Trained.onward` of a training of the same network at a looser sparsity.
+    start : `Trained.onward` of a training of the same network at a lower sparsity.
 
     Raises
     ------
     UserError : the budget is below one weight; examples and targets do not fit; the loss is not
-        finite (names the step and the setting to change); ``start`` is tighter, or of another
-        network.
+        finite (names the step and the setting to change); ``start`` has a higher sparsity or is of
+        another network.
     ForeignCheckpointError : the checkpoint is of another training; a UserError.
 
     >>> loose = train(model, images, labels, Settings(sparsity=0.8))
@@ -144,7 +144,7 @@ def check(model: nn.Module, inputs: Tensor, targets: Tensor, settings: Settings)
 
 @contextmanager
 def _own_randomness(device: torch.device, seed: int) -> Iterator[None]:
-    """Torch's generators seeded inside the block and as they were after it."""
+    """Torch's generators are seeded inside the block; after it they are as they were before."""
     cuda = device.type == "cuda"
     with torch.random.fork_rng(devices=[device] if cuda else []):
         torch.default_generator.manual_seed(seed)
@@ -155,7 +155,7 @@ def _own_randomness(device: torch.device, seed: int) -> Iterator[None]:
 
 
 class _Trainer:
-    """A training between two epochs: all that a checkpoint holds, and the step."""
+    """A training: its state between two epochs, which a checkpoint holds, and its step."""
 
     def __init__(
         self, model: nn.Module, settings: Settings, epochs: int, start: Start | None = None
@@ -197,14 +197,14 @@ class _Trainer:
                 f"sparsity is {self.settings.sparsity}, of the training it goes on from "
                 f"{1 - start.keep:g}; allowed: at least that"
             )
-        own = self.binding.model.state_dict()
-        if {n: t.shape for n, t in own.items()} != {n: t.shape for n, t in start.network.items()}:
+        shapes = {n: t.shape for n, t in self.binding.model.state_dict().items()}
+        if shapes != {n: t.shape for n, t in start.network.items()}:
             raise UserError("the training to go on from is of another network")
         self.binding.model.load_state_dict(start.network)
-        for own_s, s in zip(
+        for target, s in zip(
             self.binding.split(self.probabilities), start.probabilities.values(), strict=True
         ):
-            own_s.copy_(s)
+            target.copy_(s)
         self.initial = start.keep
 
     def run_epoch(self, inputs: Tensor, targets: Tensor) -> Row:

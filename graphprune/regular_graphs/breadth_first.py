@@ -1,8 +1,8 @@
 """Compiled breadth-first searches over bit sets: the sum of distances from one vertex an orbit.
 
 Both take the graph of ``annealing``: vertex (b, x) has number b·g + x, and the m = n/g vertices
-(b, 0) are the sources. Few sources: one search a source, its ball and frontier being bit sets of
-vertices. Many: all searches at once, every vertex holding the bit set of sources that reach it.
+(b, 0) are the sources. Few sources: one search for each, its ball and frontier are bit sets of
+vertices. Many: all searches at once, each vertex holds the bit set of the sources that reach it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Words = npt.NDArray[np.uint64]
 
 DISCONNECTED = -1
 TOO_LONG = -2
-# above this many sources the search from all of them at once is the faster one (measured)
+# with more sources than this the search from all of them at once is faster (measured)
 FEW_SOURCES = 16
 
 
@@ -67,17 +67,17 @@ def _collect(rows: Words, frontier: Words, ball: Words, new: Words, last: np.uin
     """The same set, looking back from every vertex outside the ball."""
     words = ball.shape[0]
     for i in range(words):
-        found = ball[i]
-        word = ~found & last if i == words - 1 else ~found
+        reached = ball[i]
+        word = ~reached & last if i == words - 1 else ~reached
         while word != 0:
             low = word & (~word + np.uint64(1))
             v = 64 * i + np.int64(_trailing_zeros(word))  # type: ignore[call-arg]
             word ^= low
             for c in range(words):
                 if rows[v, c] & frontier[c] != 0:
-                    found |= low
+                    reached |= low
                     break
-        new[i] = found
+        new[i] = reached
 
 
 @njit(cache=True, nogil=True)

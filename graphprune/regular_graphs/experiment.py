@@ -1,4 +1,4 @@
-"""RGP's claim, tested: does accuracy fall as the average path length of the graph grows?"""
+"""A test of RGP's claim: does accuracy fall as the average path length of the graph grows?"""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def graphs_across_aspl(
         raise UserError(f"count is {count}; allowed: count >= 2 (shortest and longest)")
 
     def search(objective: str | float, offset: int) -> Adjacency:
-        found = regular_graph(
+        graph = regular_graph(
             n,
             k,
             seed + offset,
@@ -53,8 +53,8 @@ def graphs_across_aspl(
             threads=threads,
         )
         if on_graph is not None:
-            on_graph(found)
-        return found
+            on_graph(graph)
+        return graph
 
     first = search("min", 0)
     last = search("max" if longest is None else longest, count - 1)
@@ -155,14 +155,14 @@ def _by_graph(table: Mapping[str, Any] | Any) -> tuple[Floats, list[Floats]]:
     accuracies = np.asarray(table["accuracy"], dtype=np.float64)
     if np.isnan(lengths).any() or np.isnan(accuracies).any():
         raise UserError("table has NaN in aspl or accuracy; expected numbers")
-    found: list[Floats] = []
+    by_graph: list[Floats] = []
     points: list[float] = []
     for label in dict.fromkeys(labels.tolist()):
         rows = labels == label
         if np.ptp(lengths[rows]) > 1e-9:
             raise UserError(f"graph {label!r} has several values of aspl; expected one a graph")
         points.append(float(lengths[rows][0]))
-        found.append(accuracies[rows])
+        by_graph.append(accuracies[rows])
     if len(points) < 3:
         raise UserError(f"table has {len(points)} graphs; allowed: at least 3")
-    return np.array(points), found
+    return np.array(points), by_graph

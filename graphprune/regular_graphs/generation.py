@@ -18,8 +18,8 @@ def random_regular_graph(n: int, k: int, seed: int = 0, generator: str = "graph-
     """A connected random simple k-regular graph, boolean ``(n, n)``.
 
     generator: "graph-tool" (``random_graph``: a random pairing of the degrees, then Markov chain
-        edge switches) or "numpy" (switches of a circulant graph, which needs nothing installed).
-        Both are repeated until the graph is connected.
+        edge switches) or "numpy" (switches of a circulant graph, which needs no other package).
+        Both draw again until the graph is connected.
 
     Raises UserError if no such graph exists, or graph-tool is wanted and not installed.
     """
@@ -37,7 +37,7 @@ def random_regular_graph(n: int, k: int, seed: int = 0, generator: str = "graph-
 
 
 def _only_graph(n: int, k: int) -> Adjacency:
-    """The cycle (k = 2) or the complete graph (k = n−1), unique but for the vertices' names."""
+    """The cycle (k = 2) or the complete graph (k = n−1), unique up to the vertices' numbers."""
     if k == n - 1:
         return ~np.eye(n, dtype=np.bool_)
     return circulant(n, k)

@@ -49,10 +49,9 @@ def node_of_channel(channels: int, nodes: int, seed: int = 0) -> Ints:
     """The node each of ``channels`` channels belongs to, int64 ``(channels,)``, ascending.
 
     Consecutive channels, ⌊channels/nodes⌋ or one more a node; which nodes get one more is drawn
-    by a permutation that depends on (channels, nodes, seed) alone. Tensors of one width are
-    therefore divided alike wherever they occur, as branches that are added must be; and where
-    ``nodes`` divides a finer division that divides ``channels``, its groups are unions of the finer
-    ones.
+    by a permutation that depends on (channels, nodes, seed) alone. Tensors of equal width are
+    therefore divided alike wherever they occur, as branches that are added must be. If n divides a
+    finer number of nodes, and that divides the channels, each group for n is a union of finer ones.
 
     >>> node_of_channel(6, 3)
     array([0, 0, 1, 1, 2, 2])
@@ -100,8 +99,8 @@ def plan(
     wanted one wins (of equals the denser).
 
     dense_first, dense_last : leave the first convolution, the last linear layer as they are, in
-        the order the model defines them; ``dense_last=None`` does so unless the wanted sparsity is
-        out of reach that way.
+        the order the model defines them. ``dense_last=None`` does so unless the wanted sparsity
+        then cannot be reached.
 
     Raises UserError for nodes below 2, a sparsity outside [0, 1), no layer that can be mapped.
     """
@@ -135,9 +134,11 @@ def graph_masks(
 ) -> Masks:
     """Masks that map one given graph to every layer at least as wide as it has nodes.
 
-    Layers of which a width (of one convolution group) is smaller stay dense, as do the first
-    convolution and the last linear layer if so wished. Returns a mask for every prunable weight.
-    For experiments that compare graphs; the method ``rgp`` chooses graphs by density instead.
+    Layers of which a width (of one convolution group) is smaller stay dense. So do the first
+    convolution and the last linear layer, unless the arguments say otherwise. This is for
+    experiments that compare graphs; the method ``rgp`` chooses graphs by density instead.
+
+    Returns a mask for every prunable weight.
     """
     degree_of(adjacency)
     masks: Masks = {}

@@ -15,7 +15,7 @@ Adjacency = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Description:
-    """Figures of a connected k-regular graph.
+    """Measures of a connected k-regular graph.
 
     n, k: vertices and degree.
     aspl: average shortest path length, the mean distance over all ordered pairs of vertices.
@@ -42,10 +42,10 @@ def degree_of(adjacency: Adjacency) -> int:
         raise UserError(f"adjacency is {a.dtype} {a.shape}; expected a boolean (n, n) array")
     if (a != a.T).any() or a.diagonal().any():
         raise UserError("adjacency is no simple graph; expected a symmetric matrix, diagonal False")
-    found = a.sum(1)
-    if (found != found[0]).any():
-        raise UserError(f"adjacency has degrees {found.min()} to {found.max()}; expected one")
-    return int(found[0])
+    row_sums = a.sum(1)
+    if (row_sums != row_sums[0]).any():
+        raise UserError(f"adjacency has degrees {row_sums.min()} to {row_sums.max()}; expected one")
+    return int(row_sums[0])
 
 
 def distances(adjacency: Adjacency) -> npt.NDArray[np.int64]:
@@ -70,11 +70,11 @@ def distances(adjacency: Adjacency) -> npt.NDArray[np.int64]:
 
 def aspl(adjacency: Adjacency) -> float:
     """Average shortest path length over ordered pairs; UserError if the graph is not connected."""
-    found = distances(adjacency)
-    n = len(found)
-    if (found < 0).any():
+    lengths = distances(adjacency)
+    n = len(lengths)
+    if (lengths < 0).any():
         raise UserError("graph is not connected; its average path length is not defined")
-    return float(found.sum()) / (n * (n - 1)) if n > 1 else 0.0
+    return float(lengths.sum()) / (n * (n - 1)) if n > 1 else 0.0
 
 
 def describe(adjacency: Adjacency) -> Description:
@@ -87,7 +87,7 @@ def describe(adjacency: Adjacency) -> Description:
     2.88
     """
     k = degree_of(adjacency)
-    found = distances(adjacency)
+    lengths = distances(adjacency)
     length = aspl(adjacency)
     n = len(adjacency)
     bound = moore_bound(n, k)
@@ -98,6 +98,6 @@ def describe(adjacency: Adjacency) -> Description:
         aspl=length,
         moore_bound=bound,
         gap=length / bound - 1.0 if n > 1 else 0.0,
-        diameter=int(found.max()),
+        diameter=int(lengths.max()),
         spectral_gap=float(k - eigenvalues[-2]) if n > 1 else 0.0,
     )

@@ -1,4 +1,4 @@
-"""The search for regular graphs of short (or long, or wanted) average path length."""
+"""The search for regular graphs of short average path length, or of long or of a given one."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from graphprune.regular_graphs.measures import Adjacency
 
 OBJECTIVES = ("min", "max")
 STARTS = ("symmetric", "random", "circulant")
-# which of the orders of symmetry, best first, each chain searches with
+# each chain's order of symmetry: its place among the orders, of which the best is first
 CHAINS = (0, 1, 0, 1, 0, 1, 2, 2)
-# sources left by the symmetries that reach the shortest paths in a given time (benchmarks/rgp.py)
+# number of sources with which the shortest paths are found in a given time (benchmarks/rgp.py)
 BEST_SOURCES = 7.0
 # temperatures at the start and the end of a chain, in path length per source
 HOT, COLD = 0.6, 0.12
@@ -34,7 +34,7 @@ HOT, COLD = 0.6, 0.12
 
 @dataclass(frozen=True)
 class _Chain:
-    """One annealing run: on graphs unchanged by a cyclic group of this order, or from a start."""
+    """One annealing run on graphs that a cyclic group of this order leaves unchanged."""
 
     order: int
     seed: int
@@ -97,16 +97,16 @@ def regular_graph(
     chains = _plan(n, k, seed, budget, start)
     line = _Progress(n, k, sum(chain.evaluations for chain in chains), progress)
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        found = list(pool.map(lambda c: _run(n, k, c, objective, generator, line), chains))
+        results = list(pool.map(lambda c: _run(n, k, c, objective, generator, line), chains))
     line.close()
-    neighbours = min(enumerate(found), key=lambda item: (item[1][0], item[0]))[1][1]
+    neighbours = min(enumerate(results), key=lambda item: (item[1][0], item[0]))[1][1]
     adjacency = np.zeros((n, n), dtype=np.bool_)
     adjacency[np.arange(n)[:, None], neighbours] = True
     return adjacency
 
 
 def default_evaluations(n: int, k: int) -> int:
-    """Graphs scored when nothing is said."""
+    """The default number of graphs to score."""
     return max(4_000, min(1_000_000, 600_000_000 // (n * k)))
 
 

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from graphprune import checkpoints, evaluation, networks
+from graphprune import checkpoints
 from graphprune.errors import UserError
 from graphprune.masks import rescale
+from graphprune.models import networks
 from graphprune.regular_graphs.mapping import graph_masks
 from graphprune.regular_graphs.measures import Adjacency, describe
-from graphprune.training import Row, Settings, train
+from graphprune.training import evaluation
+from graphprune.training.loop import Row, train
+from graphprune.training.settings import Settings
 
 if TYPE_CHECKING:
     from graphprune.data import Dataset
@@ -30,7 +33,7 @@ def save_graphs(path: str | Path, graphs: Sequence[Adjacency]) -> None:
 
 
 def load_graphs(path: str | Path) -> list[Adjacency]:
-    """Read what ``save_graphs`` wrote; UserError names a file that is missing or another's."""
+    """Read what ``save_graphs`` wrote; UserError names a file that is missing or foreign."""
     tensors, _ = checkpoints.load(path, KIND)
     return [tensors[name].numpy() for name in sorted(tensors)]
 
@@ -49,18 +52,18 @@ def train_on_graph(
     on_epoch: Callable[[int, Row], None] | None = None,
     device: torch.device | str = "cpu",
 ) -> list[dict[str, float]]:
-    """Networks that are the graph from the start: mask first, then the full training.
+    """Train networks whose masks are the graph's from the start, one for each seed.
 
     The graph is mapped to every layer at least as wide as it has nodes, except the first
-    convolution and the last linear layer (``graph_masks``); initial weights that stay are scaled to
-    their unit's norm (``masks.rescale``), as in the regime scratch. A seed sets the initialisation
-    and the order of the examples, the same for every graph: graphs are compared on equal terms.
+    convolution and the last linear layer (``graph_masks``). Initial weights that are kept are
+    scaled to the norm of their output channel (``masks.rescale``), as in the regime scratch. A seed
+    sets the same initialisation and order of the examples for every graph, for a fair comparison.
 
     Parameters
     ----------
     graph : boolean ``(n, n)``, regular and connected.
-    model : the network's name. seeds : one training each. settings : of the training; its own seed
-        is replaced.
+    model : the model's name. seeds : one training each. settings : of the training; their seed is
+        replaced.
     on_epoch : called with the seed and the row of each epoch.
     device : where they are trained and measured.
 

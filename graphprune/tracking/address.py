@@ -1,4 +1,4 @@
-"""Where the record lies, and how that is said without a password."""
+"""The address of the MLflow store, and how to write it without its password."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def redacted(text: str) -> str:
     >>> redacted("no answer from https://anna:secret@mlflow.example.org:5000")
     'no answer from https://***@mlflow.example.org:5000'
     """
-    return _SECRET.sub(lambda found: f"{found[1]}***" if found[1] else "***@", text)
+    return _SECRET.sub(lambda match: f"{match[1]}***" if match[1] else "***@", text)
 
 
 def is_server(uri: str) -> bool:

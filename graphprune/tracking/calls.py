@@ -23,7 +23,7 @@ _log = logging.getLogger("graphprune")
 
 _BUSY = ("database is locked", "database table is locked")
 _SQLITE = "sqlite3.OperationalError"
-# what MLflow's client says where no answer came, and what stands in front of a server that is down
+# how MLflow's client says that no answer came, and what a proxy answers for a server that is down
 _NO_ANSWER = ("failed with exception", "failed with timeout exception", "TEMPORARILY_UNAVAILABLE")
 _UNAVAILABLE = (502, 503, 504)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
@@ -40,10 +40,10 @@ class Patience:
     seconds: float = 300.0
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """``function(*args, **kwargs)``, repeated while it fails for want of an answer.
+        """``function(*args, **kwargs)``, repeated while no answer comes.
 
-        Raises UserError, one line without passwords, when the patience is at its end; any other
-        error at once.
+        Raises UserError, one line without passwords, when the patience is over. Any other error is
+        raised at once.
         """
         first: float | None = None
         attempt = 0

@@ -28,18 +28,18 @@ class Artifact:
 
 
 def artifacts(unit: str, groups: Iterable[Folders]) -> dict[str, Artifact]:
-    """The files of all ``groups`` by target; one named twice counts once.
+    """The files of all ``groups`` by target; a file that is named twice counts once.
 
     Raises UserError, naming ``unit``, where a file cannot be read or two would be one target.
     """
-    found: dict[str, Artifact] = {}
+    by_target: dict[str, Artifact] = {}
     for target, source in targets(groups):
-        held = found.get(target)
+        held = by_target.get(target)
         if held is None:
-            found[target] = Artifact(source, target, _sha256(unit, source))
+            by_target[target] = Artifact(source, target, _sha256(unit, source))
         elif held.source != source:
             raise UserError(f"{unit}: {held.source} and {source} would both be {target}")
-    return found
+    return by_target
 
 
 def targets(groups: Iterable[Folders]) -> Iterator[tuple[str, Path]]:

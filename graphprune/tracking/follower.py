@@ -1,10 +1,10 @@
 """Shows the learning curves of long trainings in MLflow while they run.
 
 ``python -m graphprune.tracking.follower`` runs beside the workflow and reads the files that
-trainings append to (:mod:`graphprune.live`). It imports MLflow only when a training has run for
-longer than ``--after`` seconds, so that short ones cost nothing. The runs it makes carry the tag
-``graphprune.live``; the record of the finished unit completes them. It ends with its standard
-input, which is a pipe from the workflow: however that ends, the follower does too.
+trainings append to (:mod:`graphprune.training.live`). It imports MLflow only when a training has
+run for longer than ``--after`` seconds, so that short ones cost nothing. The runs it makes carry
+the tag ``graphprune.live``; the record of the finished unit completes them. The follower ends when
+its standard input ends. That is a pipe from the workflow, so it ends however the workflow ends.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
 from graphprune.errors import UserError
-from graphprune.live import Running, running
 from graphprune.tracking.address import redacted
 from graphprune.tracking.calls import Patience, portions
 from graphprune.tracking.runs import GROUP_TAG, LIVE_TAG
 from graphprune.tracking.store import Store
+from graphprune.training.live import Running, running
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 INTERVAL = 2.0
-# what a history holds that the same seed reproduces; seconds are not a curve
+# columns of a history that are no curves: the step itself, and what another run does not reproduce
 NOT_CURVES = ("epoch", "seconds")
 _POINTS_PER_CALL = 800
 
@@ -41,8 +41,8 @@ _log = logging.getLogger("graphprune")
 class Follower:
     """Brings the trainings that run in ``results`` into ``experiment``.
 
-    after: seconds a training has to have run. since: Unix time; files not written to since are left
-    by trainings that ended otherwise.
+    after: how many seconds a training must have run before it is shown. since: Unix time; a file
+    last written before it was left by a training that was killed.
     """
 
     def __init__(self, results: Path, experiment: str, after: float, since: float) -> None:
@@ -51,7 +51,7 @@ class Follower:
         self.after = after
         self.since = since
         self.store: Store | None = None
-        # of the trainings followed: their run, and how many of their rows it holds
+        # for each followed training: its run, and how many of its rows the run holds
         self.runs: dict[tuple[str, float], str] = {}
         self.sent: dict[tuple[str, float], int] = {}
 
@@ -65,7 +65,7 @@ class Follower:
                 self._send(self.store, training)
 
     def end(self) -> None:
-        """Mark as killed what was followed and has not been recorded."""
+        """Mark the runs that were followed and not recorded as killed."""
         if self.store is None:
             return
         for run_id in dict.fromkeys(self.runs.values()):
@@ -104,7 +104,7 @@ def _run_for(store: Store, training: Running) -> Run:
         start = int(1000 * training.started)
         if unit != group:
             dense = {GROUP_TAG: group, LIVE_TAG: "true", "method": "dense"}
-            dense |= {key: labels[key] for key in ("dataset", "model", "seed")}
+            dense |= {key: labels[key] for key in ("dataset", "network", "model", "seed")}
             parent = known.get(group) or store.create(group, start, dense, group)
             labels["mlflow.parentRunId"] = parent.info.run_id
         held = known.pop(unit, None)
@@ -121,7 +121,7 @@ def _run_for(store: Store, training: Running) -> Run:
 
 
 def follow(follower: Follower, interval: float) -> None:
-    """Step until standard input ends; what goes wrong is logged and tried again."""
+    """Step until standard input ends; an error is logged, and the next step tries again."""
     while True:
         ready, _, _ = select.select([sys.stdin], [], [], interval)
         if ready and not sys.stdin.readline():

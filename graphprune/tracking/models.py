@@ -1,8 +1,9 @@
 """Networks in MLflow's own format: a folder that ``mlflow.pyfunc.load_model`` loads.
 
 The folder holds the checkpoint itself (nothing is pickled), names :mod:`graphprune.serving` as the
-module that reads it, and has a signature and an input example. The environment that loads it needs
-graphprune installed.
+module that reads it, and has a signature and an input example. A network of a plug-in file brings
+that file along. The environment that loads the model needs graphprune installed, and whatever the
+plug-in imports.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graphprune.serving import PLUGINS
 from graphprune.tracking.files import Folders
 
 if TYPE_CHECKING:
@@ -28,14 +30,19 @@ class ModelFormat:
 
     folder: where the files go; to be kept until they are uploaded. example: float32
     ``(1, C, H, W)``, a real input. classes: number of logits. weights: any checkpoint of the
-    network.
+    network. plugin: file of the plug-in that builds the network, if one does.
 
     MLflow checks and writes signature, example and requirements once; every model has a
     description (``MLmodel``) of its own that points to its weights.
     """
 
     def __init__(
-        self, folder: Path, example: NDArray[np.float32], classes: int, weights: Path
+        self,
+        folder: Path,
+        example: NDArray[np.float32],
+        classes: int,
+        weights: Path,
+        plugin: Path | None = None,
     ) -> None:
         import logging
 
@@ -51,6 +58,7 @@ class ModelFormat:
         )
         logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)
         self.folder = folder
+        self.plugins = {f"{FOLDER}/data/{PLUGINS}": [plugin]} if plugin else {}
         self.common = folder / "common"
         pyfunc.save_model(
             self.common,
@@ -79,7 +87,11 @@ class ModelFormat:
         place = self.folder / model.model_uuid
         place.mkdir(exist_ok=True)
         model.save(place / "MLmodel")
-        return {FOLDER: [place / "MLmodel", *self.shared], f"{FOLDER}/data": [weights]}
+        return {
+            FOLDER: [place / "MLmodel", *self.shared],
+            f"{FOLDER}/data": [weights],
+            **self.plugins,
+        }
 
 
 def _release(package: str) -> str:

@@ -1,4 +1,4 @@
-"""A PostgreSQL of its own in a folder, reached through a socket that only its owner can open.
+"""A private PostgreSQL in a folder, reached through a socket that only its owner can open.
 
 No password exists that could leak: the server listens on no network address.
 """
@@ -18,7 +18,7 @@ from graphprune.errors import UserError
 
 USER = "mlflow"
 _PORT = 5432
-# a Unix socket's path, with its end and the terminating zero
+# the most characters that the path of a Unix socket may have
 _SOCKET_PATH = 107
 _START_SECONDS = 60
 
@@ -26,8 +26,8 @@ _START_SECONDS = 60
 class Postgres:
     """The database cluster in ``folder``; made there by :meth:`start` if it is missing.
 
-    PostgreSQL refuses to run as root: there it runs as the user ``postgres``, who must be able to
-    reach the folder.
+    PostgreSQL refuses to run as root. If root starts it, it runs as the user ``postgres``, who must
+    be able to reach the folder.
 
     >>> with Postgres(Path("server/postgresql")) as database:  # doctest: +SKIP
     ...     database.uri("mlflow")
@@ -78,8 +78,8 @@ class Postgres:
         """Create ``database`` if it is missing."""
         where = ["-h", str(self.folder), "-U", USER]
         query = f"SELECT 1 FROM pg_database WHERE datname = '{database}'"
-        found = self._run("psql", *where, "-d", "postgres", "-Atc", query)
-        if found.strip() != "1":
+        answer = self._run("psql", *where, "-d", "postgres", "-Atc", query)
+        if answer.strip() != "1":
             self._run("createdb", *where, database)
 
     def stop(self) -> None:
@@ -97,7 +97,7 @@ class Postgres:
                 shutil.chown(self.folder, pwd.getpwnam(self.user).pw_uid)
             except KeyError:
                 raise UserError("PostgreSQL cannot run as root, no user 'postgres'") from None
-        # trust: whoever can open the socket, which lies in a folder of mode 0700
+        # trust asks for no password: only the owner can open the socket, whose folder has mode 0700
         self._run(
             "initdb", "-D", str(self.folder), "-U", USER, "-E", "UTF8", "--no-locale",
             "--auth-local=trust", "--auth-host=reject", user=self.user,
@@ -116,7 +116,7 @@ class Postgres:
 
 
 def _programs() -> Path:
-    """The folder of PostgreSQL's programs; Debian keeps them off the path."""
+    """The folder of PostgreSQL's programs; on Debian it is not in the search path."""
     if found := shutil.which("initdb"):
         return Path(found).resolve().parent
     versions = Path("/usr/lib/postgresql").glob("*/bin/initdb")

@@ -28,7 +28,7 @@ _METRICS_PER_CALL = 800
 
 
 def extends(run: Run, record: UnitRecord, client: MlflowClient, patience: Patience) -> bool:
-    """Whether ``record`` can be reached from ``run`` by adding only."""
+    """Whether it is enough to add to ``run`` to make it equal to ``record``."""
     params, metrics = record.params_as_text(), record.finite_metrics()
     if any(params.get(key) != value for key, value in run.data.params.items()):
         return False

@@ -2,8 +2,8 @@
 
 ``python -m graphprune.tracking.server --folder server`` starts both and stops both. Clients need
 ``MLFLOW_TRACKING_URI`` only: artifacts go through the server. It listens on 127.0.0.1 unless told
-otherwise. ``MLFLOW_BACKEND_STORE_URI`` names another database than its own; like all credentials it
-is read from the environment and is in no command line and no log.
+otherwise. ``MLFLOW_BACKEND_STORE_URI`` names an existing database, to be used in place of a private
+one. Like all credentials it is read from the environment and appears in no command line and no log.
 """
 
 from __future__ import annotations
@@ -61,20 +61,20 @@ class Server:
 
     def environment(self, backend: str, users: str) -> dict[str, str]:
         """The server's environment; backend, users: addresses of the two databases."""
-        found = {
+        variables = {
             **os.environ,
             "MLFLOW_BACKEND_STORE_URI": backend,
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
-        # a client's address would make the server a client of itself
-        found.pop("MLFLOW_TRACKING_URI", None)
+        # with the address that clients use, the server would become a client of itself
+        variables.pop("MLFLOW_TRACKING_URI", None)
         if self.auth:
             config = self.folder / "basic_auth.ini"
-            found["MLFLOW_AUTH_CONFIG_PATH"] = str(config.resolve())
-            found["MLFLOW_FLASK_SERVER_SECRET_KEY"] = _secret(self.folder / "secret_key")
+            variables["MLFLOW_AUTH_CONFIG_PATH"] = str(config.resolve())
+            variables["MLFLOW_FLASK_SERVER_SECRET_KEY"] = _secret(self.folder / "secret_key")
             _write_private(config, _AUTH_CONFIG.format(database=users.replace("%", "%%")))
-        return found
+        return variables
 
 
 _AUTH_CONFIG = """\
@@ -90,15 +90,15 @@ authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 
 @contextmanager
 def running(server: Server) -> Iterator[subprocess.Popen[bytes]]:
-    """The server, answering, with its database, until the block ends.
+    """Run the server and its database until the block ends; the block begins when it answers.
 
-    Raises UserError, one line, where one of them does not start.
+    Raises UserError, one line, if one of them does not start.
     """
     with ExitStack() as stack:
         server.folder.mkdir(parents=True, exist_ok=True)
         backend = os.environ.get("MLFLOW_BACKEND_STORE_URI", "")
         users = f"sqlite:///{server.folder.resolve()}/users.db"
-        # the file is written by the first start that had a password
+        # the first start with a password has written this file
         if server.auth and not ((server.folder / "basic_auth.ini").exists() or _has_password()):
             raise UserError(
                 "MLFLOW_AUTH_ADMIN_PASSWORD is not set; the first start takes the password of "
@@ -116,7 +116,7 @@ def running(server: Server) -> Iterator[subprocess.Popen[bytes]]:
 def mlflow_server(
     server: Server, environment: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """``mlflow server`` alone, answering, until the block ends."""
+    """Run ``mlflow server`` alone until the block ends; the block begins when it answers."""
     log = server.folder / "mlflow.log"
     with log.open("ab") as stream:
         process = subprocess.Popen(

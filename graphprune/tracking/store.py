@@ -45,8 +45,8 @@ def create_store(
 ) -> Store:
     """Create store and experiment where they are missing; what exists is left as it is.
 
-    To be called once, before any job records: MLflow's schema migrations do not bear several
-    processes opening a new database (here they queue at a lock in ``results``).
+    Call it once, before any job records: MLflow's schema migrations fail if several processes open
+    a new database. A lock in ``results`` lets such processes wait for each other.
 
     >>> create_store("results", "demo").record(UnitRecord("digits/mlp/0"), [])  # doctest: +SKIP
     {'digits/mlp/0': '0d2c...'}
@@ -54,7 +54,7 @@ def create_store(
     results = Path(results).resolve()
     uri = uri or tracking_uri(results)
     patience = patience or Patience()
-    import mlflow  # noqa: F401  seconds long: not while others wait at the lock
+    import mlflow  # noqa: F401  takes seconds, so it comes before the lock
 
     with locked(results, f"store {uri}"):
         client = connect(uri)
@@ -72,7 +72,7 @@ def _create_experiment(client: MlflowClient, name: str, location: str | None) ->
     try:
         client.create_experiment(name, artifact_location=location)
     except MlflowException as error:
-        # by another host, or by an attempt whose answer was lost
+        # another host has created it, or an earlier attempt whose answer was lost
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
 
@@ -100,18 +100,18 @@ class Store:
         if self.uri.startswith("sqlite:///") and not database.is_file():
             raise UserError(f"no MLflow store at {database}; create it first (create_store)")
         self.client = connect(self.uri)
-        found = self._call(self.client.get_experiment_by_name, experiment)
+        stored = self._call(self.client.get_experiment_by_name, experiment)
         where = f"in the MLflow store {redacted(self.uri)}"
-        if found is None:
+        if stored is None:
             raise UserError(
                 f"experiment {experiment!r} is not {where}; create it first (create_store)"
             )
-        if found.lifecycle_stage != "active":
+        if stored.lifecycle_stage != "active":
             raise UserError(
                 f"experiment {experiment!r} was deleted {where}; restore it there or choose "
                 "another name"
             )
-        self.experiment_id: str = found.experiment_id
+        self.experiment_id: str = stored.experiment_id
 
     def record(self, parent: UnitRecord, children: Iterable[UnitRecord] = ()) -> dict[str, str]:
         """Write the runs of ``parent`` and its ``children``; returns the run id of each unit.
@@ -126,7 +126,7 @@ class Store:
             twice = next(unit for unit in units if units.count(unit) > 1)
             raise UserError(f"unit {twice!r} occurs twice in one record; allowed: once")
         shared = artifacts(parent.unit, [parent.artifacts, *(child.shared for child in children)])
-        own = {child.unit: artifacts(child.unit, [child.artifacts]) for child in children}
+        by_unit = {child.unit: artifacts(child.unit, [child.artifacts]) for child in children}
         with self.group_lock(parent.unit):
             known = self.known(f"tags.`{GROUP_TAG}` = '{parent.unit}'")
             root = self._write(parent, shared, [], known.pop(parent.unit, None), {}, parent.unit)
@@ -136,7 +136,7 @@ class Store:
                 chain = dict(targets([parent.artifacts, child.shared]))
                 inherited = [shared[target].located(root) for target in chain]
                 runs[child.unit] = self._write(
-                    child, own[child.unit], inherited, known.pop(child.unit, None), tags,
+                    child, by_unit[child.unit], inherited, known.pop(child.unit, None), tags,
                     parent.unit,
                 )  # fmt: skip
             self.adopt(known.values(), root)
@@ -170,7 +170,7 @@ class Store:
         return locked(self.results, f"group {group}")
 
     def known(self, condition: str) -> dict[str, Run]:
-        """Active runs that meet ``condition`` by unit, at most one each: later copies go."""
+        """Active runs that meet ``condition``, by unit; of several of a unit the oldest stays."""
         runs: dict[str, Run] = {}
         token: str | None = None
         while True:
@@ -187,12 +187,12 @@ class Store:
                 return runs
 
     def create(self, unit: str, start: int, tags: Mapping[str, str], name: str) -> Run:
-        """A new run of ``unit``; the one made before if only the answer of an attempt was lost."""
+        """A new run of ``unit``; if an attempt made one and only its answer was lost, that one."""
         attempts: list[str] = []
 
         def attempt() -> Run:
-            if attempts and (found := self.known(f"tags.`{UNIT_TAG}` = '{unit}'").get(unit)):
-                return found
+            if attempts and (made := self.known(f"tags.`{UNIT_TAG}` = '{unit}'").get(unit)):
+                return made
             attempts.append(unit)
             labels = {UNIT_TAG: unit, **tags}
             return self.client.create_run(self.experiment_id, start, labels, name)
@@ -232,26 +232,26 @@ class Store:
             start = record.start_time_ms or int(time.time() * 1000)
             run = self.create(record.unit, start, labels, record.title)
         run_id = str(run.info.run_id)
-        own = [file.located(run_id) for file in files.values()]
-        lineage = {"unit": record.unit, "artifacts": [*own, *inherited]}
+        entries = [file.located(run_id) for file in files.values()]
+        lineage = {"unit": record.unit, "artifacts": [*entries, *inherited]}
         labels["mlflow.runName"] = record.title
         labels[ARTIFACTS_TAG] = digest(lineage)
         if LIVE_TAG in run.data.tags:
             labels[LIVE_TAG] = "false"
         if run.data.tags.get(ARTIFACTS_TAG) != labels[ARTIFACTS_TAG]:
             held = self._held(run)
-            news = [file for file in files.values() if held.get(file.target) != file.sha256]
-            self._upload(run_id, news, {LINEAGE: json.dumps(lineage, indent=2) + "\n"})
+            differing = [file for file in files.values() if held.get(file.target) != file.sha256]
+            self._upload(run_id, differing, {LINEAGE: json.dumps(lineage, indent=2) + "\n"})
         changed = self._log(run, record, labels)
         if changed or run.info.status != "FINISHED":
-            # a followed run that was stopped has an end which is not that of the unit
+            # the end of a followed run that was stopped is not the end of the unit
             stopped = None if LIVE_TAG in run.data.tags else run.info.end_time
             end = stopped or record.end_time_ms
             self._call(self.client.set_terminated, run_id, "FINISHED", end)
         return run_id
 
     def _held(self, run: Run) -> dict[str, str]:
-        """SHA-256 by path of the artifacts that the run's own lineage says it holds."""
+        """SHA-256 by path of the artifacts that the run holds, according to its lineage."""
         if ARTIFACTS_TAG not in run.data.tags:
             return {}
         from mlflow.artifacts import load_text
@@ -268,7 +268,7 @@ class Store:
             if not is_server(self.uri):
                 self._call(self.client.log_artifacts, run_id, str(folder))
                 return
-            # file by file, so that a server that goes away costs one file and not all of them
+            # file by file, so that a server that stops answering costs one upload and not all
             for path in sorted(folder.rglob("*")):
                 if path.is_file():
                     place = path.parent.relative_to(folder).as_posix()
@@ -277,7 +277,7 @@ class Store:
                     )
 
     def _log(self, run: Run, record: UnitRecord, labels: Mapping[str, str]) -> bool:
-        """Log what the run does not hold yet; the tags, last, say that the rest is there."""
+        """Log what the run does not hold yet; the tags come last and say that the rest is there."""
         run_id = run.info.run_id
         datasets = new_datasets(run, record)
         if datasets:

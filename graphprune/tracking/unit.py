@@ -1,4 +1,4 @@
-"""What is recorded of one unit of work."""
+"""What is recorded of one unit, or of one dense network."""
 
 from __future__ import annotations
 
@@ -40,9 +40,10 @@ class DatasetRecord:
 
 @dataclass(frozen=True)
 class UnitRecord:
-    """All that MLflow shall know about one unit of work. A record is whole, not an increment.
+    """Everything that MLflow gets about one run. A record is always whole, never an increment.
 
-    unit: its id, unique in the experiment, such as ``"digits/mlp/seed0/finetune/random/x8"``.
+    unit: the id of what is recorded, a unit or a dense network; unique in the experiment,
+        such as ``"digits/mlp/seed0/finetune/random/x8"``.
     params: hyperparameters and settings; values are stored as text.
     metrics: final numbers by name. ``None``, NaN and infinite ones are left out and named in the
         tag ``graphprune.undefined_metrics``.

@@ -3,16 +3,11 @@
 MLflow's user interface keeps a shared view (its *Share* button makes one) as JSON in a tag of the
 experiment and opens it by ``viewStateShareKey`` in the address. The tag written here holds the
 filter, the order, the columns and the charts; an interface that does not know a key leaves it.
-
-Run as a program with the server's address and the file that notes the experiment's number, it
-prints the view's address.
 """
 
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 from urllib.parse import urlencode
 
 KEY = "comparison"
@@ -23,7 +18,7 @@ NOTE_TAG = "mlflow.note.content"
 
 COLUMNS = (
     "params.`dataset`",
-    "params.`model`",
+    "params.`network`",
     "params.`regime`",
     "params.`method`",
     "params.`compression`",
@@ -134,9 +129,3 @@ def _lines() -> list[dict[str, object]]:
         }
         for name in CURVES
     ]
-
-
-if __name__ == "__main__":
-    server, noted = sys.argv[1:]
-    number = json.loads(Path(noted).read_text())["experiment_id"]
-    print(f"the comparison at a glance: {server}/{path(number)}", flush=True)

@@ -1,7 +1,7 @@
 """Jobs over their memory, cancelled jobs, dead nodes: tried again, and nothing lost or twice."""
 
 import pytest
-from conftest import (
+from cluster.workspace import (
     RECORD,
     SLURM_PROFILE,
     Workspace,

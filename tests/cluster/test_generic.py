@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import Workspace, kill, wait_for
+from cluster.workspace import Workspace, kill, wait_for
 
 PROFILE = ["--workflow-profile", "workflow/profiles/cluster-generic"]
 

@@ -4,7 +4,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import (
+from cluster.workspace import (
     RECORD,
     SLURM_PROFILE,
     Workspace,

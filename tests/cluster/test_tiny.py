@@ -1,6 +1,6 @@
 """The tiny preset on two nodes of Slurm gives what it gives on one machine."""
 
-from conftest import assert_nothing_lost_nothing_twice
+from cluster.workspace import assert_nothing_lost_nothing_twice
 
 
 def test_two_nodes_give_the_same_bytes_as_one_machine(cluster, tiny_here, tiny_there):

@@ -15,7 +15,7 @@ import pytest
 import requests
 from mlflow.exceptions import MlflowException
 from services.conftest import free_port
-from test_tracking import dense
+from tracking_examples import dense
 
 from graphprune.tracking import create_store
 from graphprune.tracking.postgres import Postgres

@@ -16,7 +16,7 @@ import pytest
 import requests
 from mlflow.artifacts import download_artifacts
 from services.conftest import free_port
-from test_tracking import active, child, deleted, dense, file, history
+from tracking_examples import active, child, deleted, dense, file, history
 
 from graphprune.errors import UserError
 from graphprune.tracking import Patience, Store, create_store
@@ -131,7 +131,7 @@ WRITER = """
 import sys
 from pathlib import Path
 sys.path[:0] = sys.argv[1:3]
-from test_tracking import child, dense
+from tracking_examples import child, dense
 from graphprune.tracking import Store
 folder = Path(sys.argv[3])
 group, ratios = {group!r}, {ratios!r}

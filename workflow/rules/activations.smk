@@ -1,20 +1,19 @@
 rule activations:
     input:
-        data=DATA,
-        checkpoint=CHECKPOINT,
+        data=PATHS.dataset(),
+        checkpoint=PATHS.checkpoint,
     output:
-        CALIBRATION,
+        PATHS.activations,
     log:
-        f"{RESULTS}/logs/activations/{{dataset}}-{{model}}-seed{{seed}}.log",
+        PATHS.log("activations", OF_NETWORK),
     benchmark:
-        f"{RESULTS}/benchmarks/activations/{{dataset}}-{{model}}-seed{{seed}}.tsv"
+        PATHS.benchmark("activations", OF_NETWORK)
     group:
         "dense"
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=memory("activations"),
-        runtime=minutes("activations"),
+        **asks("activations"),
     params:
         per_class=config["calibration"]["examples_per_class"],
         correct=True,
@@ -25,14 +24,14 @@ rule activations:
 # for methods that look at the untrained network, which classifies hardly anything correctly
 use rule activations as initial_activations with:
     input:
-        data=DATA,
-        checkpoint=INITIAL,
+        data=PATHS.dataset(),
+        checkpoint=PATHS.initial,
     output:
-        EXAMPLES["scratch"],
+        PATHS.initial_activations,
     log:
-        f"{RESULTS}/logs/initial_activations/{{dataset}}-{{model}}-seed{{seed}}.log",
+        PATHS.log("initial_activations", OF_NETWORK),
     benchmark:
-        f"{RESULTS}/benchmarks/initial_activations/{{dataset}}-{{model}}-seed{{seed}}.tsv"
+        PATHS.benchmark("initial_activations", OF_NETWORK)
     params:
         per_class=config["calibration"]["examples_per_class"],
         correct=False,

@@ -1,5 +1,6 @@
 import hashlib
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -8,18 +9,23 @@ sys.path.insert(0, str(Path(workflow.basedir)))
 
 from snakemake.logging import logger
 
-from graphprune.config import complete, options
+from graphprune.configuration.complete import complete, options
+from graphprune.configuration.plan import training_of
+from graphprune.configuration.reading import read
 from graphprune.errors import UserError
-from graphprune.methods import PER_SPARSITY
+from graphprune.layout import MethodPaths, NetworkPaths, UnitPaths, mark, ratio_text
+from graphprune.methods.catalog import METHODS as KNOWN_METHODS
+from graphprune.methods.catalog import build, method_class
 
 
 def checked(config):
-    """The configuration, complete; what is wrong with it ends everything in one line."""
-    import yaml
-
-    schema = Path(workflow.basedir) / "workflow" / "schemas" / "config.schema.yaml"
+    """The completed configuration; an error in it ends Snakemake with one line."""
+    # Snakemake has read these files already, but it accepts a key that stands twice
+    files = [*workflow.overwrite_configfiles, *workflow.configfiles]
     try:
-        return complete(config, yaml.safe_load(schema.read_text()))
+        for path in files:
+            read(path)
+        return complete(config, Path(files[-1]).parent if files else None)
     except UserError as error:
         logger.error(str(error))
         sys.exit(1)
@@ -28,57 +34,57 @@ def checked(config):
 config = checked(config)
 
 RESULTS = config["results"]
-DATA = f"{RESULTS}/data/{{dataset}}.safetensors"
-# another MLflow store means recording again; a digest, for a URI may hold a password
+# every file of a unit, of its method and of its network, by name; the wildcards stay open
+PATHS = UnitPaths(RESULTS)
+# names of the logs of jobs that work on one network, and on one method of one network
+OF_NETWORK = NetworkPaths(RESULTS).job
+OF_METHOD = MethodPaths(RESULTS).method_job
+# With another MLflow store everything is recorded again. A digest, for a URI may hold a password.
 STORE = hashlib.sha256(os.environ.get("MLFLOW_TRACKING_URI", "").encode()).hexdigest()[
     :16
 ]
-# one trained network
-RUN = f"{RESULTS}/{{dataset}}/{{model}}/seed{{seed}}"
-CHECKPOINT = f"{RUN}/dense/checkpoint.safetensors"
-INITIAL = f"{RUN}/dense/initial.safetensors"
-CALIBRATION = f"{RUN}/dense/activations.safetensors"
-# the network a method sees in each regime, and the examples
-START = {"finetune": CHECKPOINT, "scratch": INITIAL}
-EXAMPLES = {
-    "finetune": CALIBRATION,
-    "scratch": f"{RUN}/dense/initial_activations.safetensors",
-}
-# that network pruned by one method at one compression ratio
-METHOD = f"{RUN}/{{regime}}/{{method}}"
-UNIT = f"{METHOD}/x{{compression}}"
-UNIT_NAME = "{dataset}-{model}-seed{seed}-{regime}-{method}"
+# the network and the examples that a method sees in each regime
+START = {"finetune": PATHS.checkpoint, "scratch": PATHS.initial}
+EXAMPLES = {"finetune": PATHS.activations, "scratch": PATHS.initial_activations}
 
-NETWORKS = [(network["dataset"], network["model"]) for network in config["networks"]]
-COMPRESSIONS = [f"{ratio:g}" for ratio in config["compressions"]]
+NETWORKS = {(one["dataset"], one["name"]): one for one in config["networks"]}
+COMPRESSIONS = [ratio_text(ratio) for ratio in config["compressions"]]
 METHODS = config["methods"]
-LEARNED = [label for label in METHODS if METHODS[label]["method"] in PER_SPARSITY]
+CLASSES = {label: method_class(entry["method"]) for label, entry in METHODS.items()}
+# methods that run once for each ratio, and methods that rank the weights once for all ratios
+LEARNED = [label for label in METHODS if CLASSES[label].per_sparsity]
 RANKED = [label for label in METHODS if label not in LEARNED]
-# curvature in several jobs, each of which looks at some of the examples
+# methods that are scored in several jobs, each of which looks at some of the examples
 PARTS = config["calibration"]["parts"]
-SCATTERED = [
-    label for label in RANKED if PARTS > 1 and METHODS[label]["method"] == "curvature"
-]
+SCATTERED = [label for label in RANKED if PARTS > 1 and CLASSES[label].divisible]
 PAIRS = [(regime, label) for label in METHODS for regime in METHODS[label]["regimes"]]
 REGIMES = sorted({regime for regime, _ in PAIRS})
 
 
+def one_of(names):
+    """A regular expression that matches any of the names; nothing if there are none."""
+    return "|".join(re.escape(str(name)) for name in names) or "(?!)"
+
+
 wildcard_constraints:
     # the experiment on path lengths may have a dataset of its own
-    dataset="|".join(
+    dataset=one_of(
         sorted({dataset for dataset, _ in NETWORKS} | {config["rgp_aspl"]["dataset"]})
     ),
-    model="|".join(sorted({model for _, model in NETWORKS})),
-    seed="|".join(str(seed) for seed in config["seeds"]),
-    regime="|".join(REGIMES),
-    method="|".join(METHODS),
-    compression="|".join(COMPRESSIONS),
+    network=one_of(sorted({name for _, name in NETWORKS})),
+    seed=one_of(config["seeds"]),
+    regime=one_of(REGIMES),
+    method=one_of(METHODS),
+    compression=one_of(COMPRESSIONS),
 
 
 def batches():
     """Suffix of the rules' names -> the compression ratios whose units share one process."""
     size = config["compressions_per_job"]
-    parts = [COMPRESSIONS[at : at + size] for at in range(0, len(COMPRESSIONS), size)]
+    parts = [
+        COMPRESSIONS[start : start + size]
+        for start in range(0, len(COMPRESSIONS), size)
+    ]
     if len(parts) == 1:
         return {"": parts[0]}
     return {f"_{number}": part for number, part in enumerate(parts, 1)}

@@ -1,28 +1,22 @@
 rule compare:
     input:
         metrics=[
-            path for unit in all_units("metrics.json") for path in of_networks(unit)
+            path for unit in all_units(PATHS.metrics) for path in of_networks(unit)
         ],
         latencies=LATENCIES,
     output:
-        parquet=f"{RESULTS}/metrics.parquet",
-        csv=report(
-            f"{RESULTS}/metrics.csv",
-            caption="../report/metrics.rst",
-            category="Comparison",
-            labels={"table": "all units"},
-        ),
-        layers=f"{RESULTS}/layers.parquet",
+        parquet=PATHS.units_table,
+        csv=units_csv(),
+        layers=PATHS.layers_table,
     log:
-        f"{RESULTS}/logs/compare.log",
+        PATHS.log("compare"),
     benchmark:
-        f"{RESULTS}/benchmarks/compare.tsv"
+        PATHS.benchmark("compare")
     group:
         "summary"
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=memory("records"),
-        runtime=minutes("records"),
+        **asks("records"),
     script:
         "../scripts/compare.py"

@@ -1,15 +1,16 @@
 rule data:
+    input:
+        plugin=dataset_plugin,
     output:
-        DATA,
+        PATHS.dataset(),
     log:
-        f"{RESULTS}/logs/data/{{dataset}}.log",
+        PATHS.log("data", "{dataset}"),
     benchmark:
-        f"{RESULTS}/benchmarks/data/{{dataset}}.tsv"
+        PATHS.benchmark("data", "{dataset}")
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=memory("data"),
-        runtime=minutes("data"),
+        **asks("data"),
     params:
         folder=config["data"]["folder"],
         download=config["data"]["download"],

@@ -4,47 +4,40 @@ for suffix, ratios in batches().items():
         name:
             f"evaluate{suffix}"
         input:
-            data=DATA,
-            checkpoint=CHECKPOINT,
+            **unit_files(ratios, "masks", "pruned", "finetuned", "histories"),
+            data=PATHS.dataset(),
+            checkpoint=PATHS.checkpoint,
             scores=scores_at(ratios),
-            masks=of_units("mask.safetensors", ratios),
-            pruned=of_units("pruned.safetensors", ratios),
-            finetuned=of_units("finetuned.safetensors", ratios),
-            histories=of_units("history.csv", ratios),
         output:
-            of_units("metrics.json", ratios),
+            of_units(PATHS.metrics, ratios),
         log:
-            f"{RESULTS}/logs/evaluate{suffix}/{UNIT_NAME}.log",
+            PATHS.log(f"evaluate{suffix}", OF_METHOD),
         benchmark:
-            f"{RESULTS}/benchmarks/evaluate{suffix}/{UNIT_NAME}.tsv"
+            PATHS.benchmark(f"evaluate{suffix}", OF_METHOD)
         group:
             "unit"
         conda:
             "../../envs/graphprune.yaml"
         resources:
-            mem_mb=memory("evaluate"),
-            gpu=gpus,
-            runtime=minutes("evaluate"),
+            **asks("evaluate"),
         params:
-            device=config["device"],
-            compressions=ratios,
-            train=settings("train"),
+            **tuned(ratios),
         script:
             "../scripts/evaluate.py"
 
 
-# accuracy while weights go one way or the other, most positive or most negative curvature first
+# accuracy while weights are removed, those of the highest or of the lowest scores first
 rule removal:
     input:
-        data=DATA,
-        checkpoint=CHECKPOINT,
-        scores=f"{METHOD}/scores.safetensors",
+        data=PATHS.dataset(),
+        checkpoint=PATHS.checkpoint,
+        scores=PATHS.ranking,
     output:
-        f"{METHOD}/removal.csv",
+        PATHS.removal,
     log:
-        f"{RESULTS}/logs/removal/{UNIT_NAME}.log",
+        PATHS.log("removal", OF_METHOD),
     benchmark:
-        f"{RESULTS}/benchmarks/removal/{UNIT_NAME}.tsv"
+        PATHS.benchmark("removal", OF_METHOD)
     wildcard_constraints:
         regime="finetune",
     group:
@@ -52,9 +45,7 @@ rule removal:
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=memory("removal"),
-        gpu=gpus,
-        runtime=minutes("removal"),
+        **asks("removal"),
     params:
         device=config["device"],
     script:

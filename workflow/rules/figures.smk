@@ -1,41 +1,22 @@
 FIRST_SEED = config["seeds"][0]
-NETWORK = "{dataset}-{model}"
+NETWORK = "{dataset}-{network}"
 
 
 rule figure_comparison:
     input:
         units=rules.compare.output.parquet,
     output:
-        pruned=drawn(
-            "accuracy_pruned",
-            "accuracy_pruned",
-            group="Comparison",
-            figure="before fine-tuning",
-        ),
-        finetuned=drawn(
-            "accuracy_finetuned",
-            "accuracy_finetuned",
-            group="Comparison",
-            figure="after fine-tuning",
-        ),
-        cost=drawn("scoring_cost", "cost", group="Comparison", figure="time to score"),
-        savings=drawn(
-            "cost",
-            "savings",
-            group="Comparison",
-            figure="FLOPs, file size and latency",
-        ),
+        **figures_of_all(),
     log:
-        f"{RESULTS}/logs/figure_comparison.log",
+        PATHS.log("figure_comparison"),
     benchmark:
-        f"{RESULTS}/benchmarks/figure_comparison.tsv"
+        PATHS.benchmark("figure_comparison")
     group:
         "summary"
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=memory("figures"),
-        runtime=minutes("figures"),
+        **asks("figures"),
     script:
         "../scripts/figure_comparison.py"
 
@@ -47,122 +28,82 @@ rule figure_density:
         drawn(
             f"density-{NETWORK}-{{regime}}",
             "density",
-            group="{dataset} {model}",
             figure="density of the layers, regime {regime}",
         ),
     log:
-        f"{RESULTS}/logs/figure_density/{NETWORK}-{{regime}}.log",
+        PATHS.log("figure_density", f"{NETWORK}-{{regime}}"),
     benchmark:
-        f"{RESULTS}/benchmarks/figure_density/{NETWORK}-{{regime}}.tsv"
+        PATHS.benchmark("figure_density", f"{NETWORK}-{{regime}}")
     group:
         "summary"
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=memory("figures"),
-        runtime=minutes("figures"),
+        **asks("figures"),
     script:
         "../scripts/figure_density.py"
 
 
-rule figure_curvature:
+# histogram of the scores of one seed, removal curves of all
+rule figure_removal:
     input:
-        scores=expand(
-            f"{METHOD}/scores.safetensors",
-            seed=FIRST_SEED,
-            regime="finetune",
-            allow_missing=True,
-        ),
-        removal=expand(
-            f"{METHOD}/removal.csv",
-            seed=config["seeds"],
-            regime="finetune",
-            allow_missing=True,
-        ),
+        scores=of_trained(PATHS.ranking, seed=FIRST_SEED),
+        removal=of_trained(PATHS.removal, seed=config["seeds"]),
     output:
-        histogram=drawn(
-            f"histogram-{{method}}-{NETWORK}",
-            "curvature",
-            group="{dataset} {model}",
-            figure="histogram of {method}",
-        ),
-        removal=drawn(
-            f"removal-{{method}}-{NETWORK}",
-            "removal",
-            group="{dataset} {model}",
-            figure="removal by {method}",
-        ),
+        **figures_of_removal(),
     log:
-        f"{RESULTS}/logs/figure_curvature/{{method}}-{NETWORK}.log",
+        PATHS.log("figure_removal", f"{{method}}-{NETWORK}"),
     benchmark:
-        f"{RESULTS}/benchmarks/figure_curvature/{{method}}-{NETWORK}.tsv"
+        PATHS.benchmark("figure_removal", f"{{method}}-{NETWORK}")
     group:
         "summary"
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=memory("figures"),
-        runtime=minutes("figures"),
+        **asks("figures"),
     script:
-        "../scripts/figure_curvature.py"
+        "../scripts/figure_removal.py"
 
 
-# how far from 0 and 1 ProbMask's probabilities ended
+# how far from 0 and 1 the keep probabilities are at the end
 rule figure_probabilities:
     input:
-        lambda wildcards: [
-            f"{UNIT}/metrics.json".format(**wildcards, seed=seed, compression=ratio)
-            for seed in config["seeds"]
-            for ratio in COMPRESSIONS
-        ],
+        metrics_of_seeds_and_ratios,
     output:
         drawn(
             f"probabilities-{{method}}-{NETWORK}-{{regime}}",
             "probabilities",
-            group="{dataset} {model}",
             figure="keep probabilities of {method}, regime {regime}",
         ),
     log:
-        f"{RESULTS}/logs/figure_probabilities/{{method}}-{NETWORK}-{{regime}}.log",
+        PATHS.log("figure_probabilities", f"{{method}}-{NETWORK}-{{regime}}"),
     benchmark:
-        f"{RESULTS}/benchmarks/figure_probabilities/{{method}}-{NETWORK}-{{regime}}.tsv"
+        PATHS.benchmark("figure_probabilities", f"{{method}}-{NETWORK}-{{regime}}")
     group:
         "summary"
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=memory("figures"),
-        runtime=minutes("figures"),
+        **asks("figures"),
     script:
         "../scripts/figure_probabilities.py"
 
 
 rule figure_regular_graph:
     input:
-        scores=lambda wildcards: f"{UNIT}/scores.safetensors".format(
-            **wildcards,
-            seed=FIRST_SEED,
-            regime=METHODS[wildcards.method]["regimes"][0],
-            compression=COMPRESSIONS[len(COMPRESSIONS) // 2],
-        ),
+        scores=middle_scores,
     output:
-        drawn(
-            f"graph-{{method}}-{NETWORK}",
-            "rgp",
-            group="{dataset} {model}",
-            figure="graph of {method}",
-        ),
+        drawn(f"graph-{{method}}-{NETWORK}", "rgp", figure="graph of {method}"),
     log:
-        f"{RESULTS}/logs/figure_regular_graph/{{method}}-{NETWORK}.log",
+        PATHS.log("figure_regular_graph", f"{{method}}-{NETWORK}"),
     benchmark:
-        f"{RESULTS}/benchmarks/figure_regular_graph/{{method}}-{NETWORK}.tsv"
+        PATHS.benchmark("figure_regular_graph", f"{{method}}-{NETWORK}")
     group:
         "summary"
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=memory("figures"),
-        runtime=minutes("figures"),
+        **asks("figures"),
     params:
         method=method_of,
         seed=FIRST_SEED,
@@ -172,47 +113,40 @@ rule figure_regular_graph:
 
 rule figure_neural_graph:
     input:
-        graph=expand(rules.graph.output.graph, seed=FIRST_SEED, allow_missing=True),
+        graph=expand(PATHS.graph, seed=FIRST_SEED, allow_missing=True),
     output:
-        drawn(
-            f"neural_graph-{NETWORK}",
-            "neural_graph",
-            group="{dataset} {model}",
-            figure="neural graph",
-        ),
+        drawn(f"neural_graph-{NETWORK}", "neural_graph", figure="neural graph"),
     log:
-        f"{RESULTS}/logs/figure_neural_graph/{NETWORK}.log",
+        PATHS.log("figure_neural_graph", NETWORK),
     benchmark:
-        f"{RESULTS}/benchmarks/figure_neural_graph/{NETWORK}.tsv"
+        PATHS.benchmark("figure_neural_graph", NETWORK)
     group:
         "summary"
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=memory("figures"),
-        runtime=minutes("figures"),
+        **asks("figures"),
     script:
         "../scripts/figure_neural_graph.py"
 
 
-# small ones for MLflow, one a unit, all those of a network in one process
+# a small figure of each unit, for MLflow; one process draws those of a network
 rule figure_units:
     input:
-        metrics=all_units("metrics.json"),
-        histories=all_units("history.csv"),
+        metrics=all_units(PATHS.metrics),
+        histories=all_units(PATHS.history),
     output:
-        all_units("figure.png"),
+        all_units(PATHS.unit_figure),
     log:
-        f"{RESULTS}/logs/figure_units/{{dataset}}-{{model}}-seed{{seed}}.log",
+        PATHS.log("figure_units", OF_NETWORK),
     benchmark:
-        f"{RESULTS}/benchmarks/figure_units/{{dataset}}-{{model}}-seed{{seed}}.tsv"
+        PATHS.benchmark("figure_units", OF_NETWORK)
     group:
         "record"
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=memory("figures"),
-        runtime=minutes("figures"),
+        **asks("figures"),
     script:
         "../scripts/figure_units.py"
 
@@ -222,18 +156,18 @@ FIGURES = [
     *of_each_network(rules.figure_density.output, regime=REGIMES),
     *of_each_network(rules.figure_neural_graph.output),
     *of_each_network(
-        rules.figure_curvature.output,
-        method=[label for _, label in using("curvature", ["finetune"])],
+        rules.figure_removal.output,
+        method=[label for _, label in with_figure("removal_curves", ["finetune"])],
     ),
     *[
         path
-        for regime, label in using("probmask")
+        for regime, label in with_figure("probabilities")
         for path in of_each_network(
             rules.figure_probabilities.output, regime=regime, method=label
         )
     ],
     *of_each_network(
         rules.figure_regular_graph.output,
-        method=sorted({label for _, label in using("rgp")}),
+        method=sorted({label for _, label in with_figure("regular_graph")}),
     ),
 ]

@@ -4,29 +4,23 @@ for suffix, ratios in batches().items():
         name:
             f"finetune{suffix}"
         input:
-            data=DATA,
+            **unit_files(ratios, "masks", "pruned"),
+            data=PATHS.dataset(),
             scores=scores_at(ratios),
-            masks=of_units("mask.safetensors", ratios),
-            pruned=of_units("pruned.safetensors", ratios),
         output:
-            finetuned=of_units("finetuned.safetensors", ratios),
-            histories=of_units("history.csv", ratios),
+            finetuned=of_units(PATHS.finetuned, ratios),
+            histories=of_units(PATHS.history, ratios),
         log:
-            f"{RESULTS}/logs/finetune{suffix}/{UNIT_NAME}.log",
+            PATHS.log(f"finetune{suffix}", OF_METHOD),
         benchmark:
-            f"{RESULTS}/benchmarks/finetune{suffix}/{UNIT_NAME}.tsv"
+            PATHS.benchmark(f"finetune{suffix}", OF_METHOD)
         group:
             "unit"
         conda:
             "../../envs/graphprune.yaml"
         resources:
-            mem_mb=memory("finetune"),
-            gpu=gpus,
-            runtime=minutes("finetune"),
+            **asks("finetune"),
         params:
-            device=config["device"],
-            results=lambda wildcards: RESULTS,
-            train=settings("train"),
-            finetune=settings("finetune"),
+            **tuned(ratios),
         script:
             "../scripts/finetune.py"

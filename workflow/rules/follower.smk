@@ -6,7 +6,7 @@ FOLLOWER = None
 
 
 def follow():
-    """Start what shows the curves of long trainings in MLflow; it ends when Snakemake does."""
+    """Start the process that shows long trainings in MLflow; it ends when Snakemake does."""
     global FOLLOWER
     path = os.pathsep.join(
         filter(None, [str(workflow.basedir), os.environ.get("PYTHONPATH")])

@@ -1,19 +1,25 @@
 # Functions that rules take their files and params from.
 
+from graphprune.data.catalog import DATASETS
+from graphprune.models.catalog import MODELS
 
-def of_units(name, compressions=COMPRESSIONS):
-    """The file ``name`` of the unit at every one of the ratios; other wildcards stay."""
-    return expand(f"{UNIT}/{name}", compression=compressions, allow_missing=True)
+
+def of_units(pattern, compressions=COMPRESSIONS):
+    """``pattern`` of the unit at every one of the ratios; other wildcards stay."""
+    return expand(pattern, compression=compressions, allow_missing=True)
 
 
 def of_networks(pattern, **wildcards):
     """``pattern`` for every network and seed of the configuration."""
+    return of_each_network(pattern, seed=config["seeds"], **wildcards)
+
+
+def of_each_network(pattern, **wildcards):
+    """``pattern`` for every network of the configuration."""
     return [
         path
-        for dataset, model in NETWORKS
-        for path in expand(
-            pattern, dataset=dataset, model=model, seed=config["seeds"], **wildcards
-        )
+        for dataset, network in NETWORKS
+        for path in expand(pattern, dataset=dataset, network=network, **wildcards)
     ]
 
 
@@ -28,46 +34,62 @@ def of_methods(pattern, pairs=PAIRS, **wildcards):
     ]
 
 
-def using(name, regimes=REGIMES):
-    """The pairs of regime and label, among ``regimes``, whose method is ``name``."""
+def of_seeds(patterns, seeds):
+    return expand(patterns, seed=seeds, allow_missing=True)
+
+
+def all_units(pattern):
+    """``pattern`` of every unit of a network."""
+    return of_methods(pattern, compression=COMPRESSIONS)
+
+
+def with_figure(name, regimes=REGIMES):
+    """The pairs of regime and label, among ``regimes``, whose method has this figure."""
     return [
         (regime, label)
         for regime, label in PAIRS
-        if METHODS[label]["method"] == name and regime in regimes
+        if name in CLASSES[label].figures and regime in regimes
     ]
 
 
-def settings(section):
-    """Params function: the ``train`` or ``finetune`` settings of the wildcards' network."""
-
-    def of(wildcards):
-        network = next(
-            network
-            for network in config["networks"]
-            if (network["dataset"], network["model"])
-            == (wildcards.dataset, wildcards.model)
-        )
-        return {**config[section], **network.get(section, {})}
-
-    return of
+def network_of(wildcards):
+    """What the configuration says of the wildcards' network."""
+    return NETWORKS[wildcards.dataset, wildcards.network]
 
 
-def method_of(wildcards):
-    """Params function: name and hyperparameters of the wildcards' method."""
-    entry = METHODS[wildcards.method]
-    return {"name": entry["method"], "options": options(entry)}
+def plugin_of(catalog, name):
+    """The file of the plug-in that added ``name``, as a rule's input: a change re-runs the job."""
+    source = catalog.source(name)
+    if source is None:
+        return []
+    inside = Path(source).is_relative_to(Path.cwd())
+    return [str(Path(source).relative_to(Path.cwd())) if inside else source]
 
 
-def scope_of(wildcards):
-    return METHODS[wildcards.method]["scope"]
+def dataset_plugin(wildcards):
+    return plugin_of(DATASETS, wildcards.dataset)
 
 
-def examples_of(wildcards):
-    """Input function: the file of examples that the wildcards' method looks at, if any."""
-    name = METHODS[wildcards.method]["method"]
-    calibration = {"calibration": EXAMPLES[wildcards.regime]}
-    files = {"curvature": calibration, "probmask": {"data": DATA}}
-    return {key: path.format(**wildcards) for key, path in files.get(name, {}).items()}
+def network_plugin(wildcards):
+    return plugin_of(MODELS, network_of(wildcards)["model"])
+
+
+def method_plugin(wildcards):
+    return plugin_of(KNOWN_METHODS, METHODS[wildcards.method]["method"])
+
+
+def scoring_files(wildcards):
+    """Input function: what the wildcards' method looks at: a network, and examples if it needs any."""
+    examples = {
+        "none": {},
+        "calibration": {"calibration": EXAMPLES[wildcards.regime]},
+        "training": {"data": PATHS.dataset()},
+    }[CLASSES[wildcards.method].examples]
+    files = {"checkpoint": START[wildcards.regime], **examples}
+    return {
+        **{key: path.format(**wildcards) for key, path in files.items()},
+        "plugin": method_plugin(wildcards),
+    }
 
 
 def start_of(wildcards):
@@ -76,79 +98,138 @@ def start_of(wildcards):
 
 
 def scores_at(ratios):
-    """Input function: the scores that the masks at ``ratios`` are made from."""
+    """Input function: for each of the ratios the scores that its mask is made from."""
 
-    def of(wildcards):
-        ranked = [f"{METHOD}/scores.safetensors"]
-        learned = of_units("scores.safetensors", ratios)
-        paths = learned if wildcards.method in LEARNED else ranked
-        return [path.format(**wildcards) for path in paths]
+    def files(wildcards):
+        learned = wildcards.method in LEARNED
+        pattern = PATHS.scores if learned else PATHS.ranking
+        return [pattern.format(**wildcards, compression=ratio) for ratio in ratios]
 
-    return of
-
-
-def recorded_settings(wildcards):
-    """Params function: all that was configured for the wildcards' network, by method label."""
-    shared = {
-        f"{section}/{key}": value
-        for section in ("train", "finetune")
-        for key, value in settings(section)(wildcards).items()
-    }
-    shared["device"] = config["device"]
-    shared["calibration/examples_per_class"] = config["calibration"][
-        "examples_per_class"
-    ]
-    own = {
-        label: {f"method/{k}": v for k, v in METHODS[label].items() if k != "regimes"}
-        for label in METHODS
-    }
-    return {"shared": shared, "methods": own}
+    return files
 
 
 def score_files():
     """Every score file of a network."""
     ranked = [pair for pair in PAIRS if pair[1] in RANKED]
     learned = [pair for pair in PAIRS if pair[1] in LEARNED]
-    patterns = of_methods(f"{METHOD}/scores.safetensors", ranked)
-    return patterns + of_methods(
-        f"{UNIT}/scores.safetensors", learned, compression=COMPRESSIONS
+    return of_methods(PATHS.ranking, ranked) + of_methods(
+        PATHS.scores, learned, compression=COMPRESSIONS
+    )
+
+
+def drawn(name, caption, group="{dataset} {network}", **labels):
+    """A figure as PNG, shown in the report, and as SVG beside it."""
+    shown = report(
+        PATHS.figure(name),
+        caption=f"../report/{caption}.rst",
+        category="Figures",
+        subcategory=group,
+        labels=labels,
+    )
+    return [shown, PATHS.figure(name, "svg")]
+
+
+def units_csv():
+    """The table of all units, shown in the report."""
+    return report(
+        PATHS.units_csv,
+        caption="../report/metrics.rst",
+        category="Comparison",
+        labels={"table": "all units"},
+    )
+
+
+def figures_of_all():
+    """The figures of the comparison: output's name -> files."""
+    figures = {
+        # output: file, caption, label
+        "pruned": ("accuracy_pruned", "accuracy_pruned", "before fine-tuning"),
+        "finetuned": ("accuracy_finetuned", "accuracy_finetuned", "after fine-tuning"),
+        "cost": ("scoring_cost", "cost", "time to score"),
+        "savings": ("cost", "savings", "FLOPs, file size and latency"),
+    }
+    return {
+        output: drawn(name, caption, group="Comparison", figure=label)
+        for output, (name, caption, label) in figures.items()
+    }
+
+
+def figures_of_removal():
+    """The figures that show what removing weights by a method's scores does."""
+    name = "{method}-{dataset}-{network}"
+    return {
+        "histogram": drawn(
+            f"histogram-{name}", "histogram", figure="histogram of {method}"
+        ),
+        "removal": drawn(f"removal-{name}", "removal", figure="removal by {method}"),
+    }
+
+
+def of_trained(pattern, seed):
+    """``pattern`` in regime finetune, in which a method sees the trained network."""
+    return expand(pattern, seed=seed, regime="finetune", allow_missing=True)
+
+
+def metrics_of_seeds_and_ratios(wildcards):
+    """Input function: the metrics of all units of the wildcards' network, regime and method."""
+    return [
+        PATHS.metrics.format(**wildcards, seed=seed, compression=ratio)
+        for seed in config["seeds"]
+        for ratio in COMPRESSIONS
+    ]
+
+
+def middle_scores(wildcards):
+    """Input function: the scores of the wildcards' method at the middle ratio.
+
+    They are those of its first regime and of the first seed.
+    """
+    return PATHS.scores.format(
+        **wildcards,
+        seed=config["seeds"][0],
+        regime=METHODS[wildcards.method]["regimes"][0],
+        compression=COMPRESSIONS[len(COMPRESSIONS) // 2],
     )
 
 
 def record_batches():
     """Suffix of the rules' names -> the seeds whose records share one process.
 
-    Opening MLflow takes longer than recording a small network. Where every unit is a job of its own
-    because trainings are long, every network is recorded as soon as it is finished.
+    Opening MLflow takes longer than recording a small network, so all seeds share a process. If
+    every unit is a job of its own, because trainings are long, each seed is recorded by itself as
+    soon as its units are finished.
     """
     if config["compressions_per_job"] == 1:
         return {f"_seed{seed}": [seed] for seed in config["seeds"]}
     return {"": config["seeds"]}
 
 
-def of_seeds(patterns, seeds):
-    return expand(patterns, seed=seeds, allow_missing=True)
+def recorded_files(seeds):
+    """The inputs of a job that records the networks of these seeds."""
+    removals = with_figure("removal_curves", ["finetune"])
+    files = {
+        "checkpoints": PATHS.checkpoint,
+        "histories": PATHS.dense_history,
+        "activations": PATHS.activations,
+        "graph": [PATHS.graph_summary, PATHS.graph],
+        "scores": score_files(),
+        "removal": of_methods(PATHS.removal, removals),
+        "metrics": all_units(PATHS.metrics),
+        "figures": all_units(PATHS.unit_figure),
+        "finetuned": all_units(PATHS.finetuned),
+        "masks": all_units(PATHS.mask),
+    }
+    timed = [seed for seed in seeds if seed == config["seeds"][0]]
+    latency = {"latency": of_seeds(PATHS.latency, timed)}
+    return {name: of_seeds(paths, seeds) for name, paths in files.items()} | latency
 
 
-def all_units(name):
-    """The file ``name`` of every unit of a network."""
-    return of_methods(f"{UNIT}/{name}", compression=COMPRESSIONS)
-
-
-def of_each_network(pattern, **wildcards):
-    return [
-        path
-        for dataset, model in NETWORKS
-        for path in expand(pattern, dataset=dataset, model=model, **wildcards)
-    ]
-
-
-def drawn(name, caption, **labels):
-    """A figure as PNG, shown in the report, and as SVG beside it."""
-    group = labels.pop("group")
-    caption = f"../report/{caption}.rst"
-    png = f"{RESULTS}/figures/{name}.png"
-    shown = report(
-        png, caption=caption, category="Figures", subcategory=group, labels=labels
-    )
-    return [shown, f"{RESULTS}/figures/{name}.svg"]
+def unit_files(ratios, *names):
+    """The files of these names of the units at these ratios."""
+    files = {
+        "masks": PATHS.mask,
+        "pruned": PATHS.pruned,
+        "finetuned": PATHS.finetuned,
+        "histories": PATHS.history,
+    }
+    return {name: of_units(files[name], ratios) for name in names}

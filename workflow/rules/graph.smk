@@ -1,22 +1,22 @@
 rule graph:
     input:
-        checkpoint=CHECKPOINT,
-        activations=CALIBRATION,
+        checkpoint=PATHS.checkpoint,
+        activations=PATHS.activations,
     output:
-        summary=f"{RUN}/dense/graph.json",
-        graph=f"{RUN}/dense/graph.gt.zst",
+        summary=PATHS.graph_summary,
+        graph=PATHS.graph,
     log:
-        f"{RESULTS}/logs/graph/{{dataset}}-{{model}}-seed{{seed}}.log",
+        PATHS.log("graph", OF_NETWORK),
     benchmark:
-        f"{RESULTS}/benchmarks/graph/{{dataset}}-{{model}}-seed{{seed}}.tsv"
+        PATHS.benchmark("graph", OF_NETWORK)
     group:
         "dense"
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=memory("graph"),
-        runtime=minutes("graph"),
+        **asks("graph"),
     params:
         max_edges=config["graph"]["max_edges"],
+        options=graph_options(),
     script:
         "../scripts/graph.py"

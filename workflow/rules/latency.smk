@@ -1,28 +1,22 @@
-# A stopwatch wants the machine for itself: one job at a time, of one seed, since a method's masks
-# of another seed cost the same.
+# A stopwatch needs the machine for itself, so nothing runs beside this job. It times one seed only:
+# a method's masks of another seed cost the same.
 rule latency:
     input:
-        checkpoint=CHECKPOINT,
-        masks=all_units("mask.safetensors"),
+        checkpoint=PATHS.checkpoint,
+        masks=all_units(PATHS.mask),
     output:
-        f"{RUN}/latency.csv",
+        PATHS.latency,
     log:
-        f"{RESULTS}/logs/latency/{{dataset}}-{{model}}-seed{{seed}}.log",
+        PATHS.log("latency", OF_NETWORK),
     benchmark:
-        f"{RESULTS}/benchmarks/latency/{{dataset}}-{{model}}-seed{{seed}}.tsv"
+        PATHS.benchmark("latency", OF_NETWORK)
     conda:
         "../../envs/graphprune.yaml"
-    # without --cores as well
+    # resource_settings.cores is None where Snakemake was called without --cores
     threads: workflow.resource_settings.cores or 1
     resources:
-        mem_mb=memory("latency"),
-        runtime=minutes("latency"),
+        **asks("latency"),
     params:
-        units=[
-            {"regime": regime, "method": method, "compression": float(ratio)}
-            for regime, method in PAIRS
-            for ratio in COMPRESSIONS
-        ],
         repeats=config["latency"]["repeats"],
     script:
         "../scripts/latency.py"

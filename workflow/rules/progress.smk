@@ -1,13 +1,13 @@
-# What the terminal shows beside Snakemake's own lines: units done, running and left with an
-# estimate; of a failed job its unit, the end of its log and how to run it alone.
+# What the terminal shows beside Snakemake's own lines: units done, running and left, with an
+# estimate of the time; for a failed job its unit, the end of its log and how to run it alone.
 
 import logging
 import time
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from graphprune import failures
-from graphprune.progress import Progress
+from graphprune.jobs import failures
+from graphprune.jobs.progress import Progress
 
 
 class Terminal(logging.Handler):
@@ -15,11 +15,11 @@ class Terminal(logging.Handler):
 
     def __init__(self):
         super().__init__()
-        wanted = of_networks_all(all_units("metrics.json"))
+        wanted = of_networks_all(all_units(PATHS.metrics))
         self.progress = Progress(wanted, filter(os.path.exists, wanted))
         self.start = time.monotonic()
         self.failed = {}
-        # what Snakemake starts, a job or a group -> the jobs in it -> their outputs
+        # id of what Snakemake starts, a job or a group -> ids of the jobs in it -> their outputs
         self.started = {}
         for job in workflow.dag.needrun_jobs():
             whole = workflow.dag.get_job_group(job) or job
@@ -37,7 +37,7 @@ class Terminal(logging.Handler):
             self.failed.pop(record.job_id, None)
         elif event == LogEvent.GROUP_ERROR:
             self.report_group(record)
-        # a group tells of its members once more
+        # Snakemake reports the members of a failed group once more, indented
         elif event == LogEvent.JOB_ERROR and not record.indent:
             self.report(record.__dict__, record.log)
         elif event == LogEvent.PROGRESS:
@@ -73,10 +73,13 @@ def of_networks_all(patterns):
 
 
 def disk_error():
-    """Why nothing can be written to the results, in one line; empty if something can."""
+    """One line that says why the results cannot be written; empty if they can.
+
+    It also marks a new folder as one of results, which `make clean` may remove.
+    """
     probe = Path(RESULTS) / ".probe"
     try:
-        probe.parent.mkdir(parents=True, exist_ok=True)
+        mark(RESULTS)
         probe.write_bytes(bytes(2**16))
         probe.unlink()
     except OSError as error:

@@ -7,23 +7,19 @@ for suffix, ratios in batches().items():
             checkpoint=start_of,
             scores=scores_at(ratios),
         output:
-            masks=of_units("mask.safetensors", ratios),
-            pruned=of_units("pruned.safetensors", ratios),
+            masks=of_units(PATHS.mask, ratios),
+            pruned=of_units(PATHS.pruned, ratios),
         log:
-            f"{RESULTS}/logs/prune{suffix}/{UNIT_NAME}.log",
+            PATHS.log(f"prune{suffix}", OF_METHOD),
         benchmark:
-            f"{RESULTS}/benchmarks/prune{suffix}/{UNIT_NAME}.tsv"
+            PATHS.benchmark(f"prune{suffix}", OF_METHOD)
         group:
             "unit"
         conda:
             "../../envs/graphprune.yaml"
         resources:
-            mem_mb=memory("prune"),
-            runtime=minutes("prune"),
+            **asks("prune"),
         params:
-            scope=scope_of,
-            rescale=lambda wildcards: wildcards.regime == "scratch"
-            and config["scratch"]["rescale"],
-            compressions=ratios,
+            **pruned(ratios),
         script:
             "../scripts/prune.py"

@@ -4,21 +4,20 @@ rule report:
         figures=FIGURES,
     output:
         report(
-            f"{RESULTS}/summary.html",
+            PATHS.summary,
             caption="../report/summary.rst",
             category="Comparison",
             labels={"table": "summary"},
         ),
     log:
-        f"{RESULTS}/logs/report.log",
+        PATHS.log("report"),
     benchmark:
-        f"{RESULTS}/benchmarks/report.tsv"
+        PATHS.benchmark("report")
     group:
         "summary"
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=memory("records"),
-        runtime=minutes("records"),
+        **asks("records"),
     script:
         "../scripts/report.py"

@@ -1,14 +1,13 @@
-# What each job asks a scheduler for; graphprune.demands computes it. More at every attempt, so that
-# a job killed for its memory or its time comes through when it is tried again.
-# On one machine nothing is asked for, and these numbers bind nobody.
+# What each job asks a scheduler for; graphprune.jobs.demands computes it. A job that is tried again
+# asks for more, so that one that was killed for its memory or its time can finish.
+# On one machine nothing is asked for, and these numbers limit nothing.
 
+from functools import lru_cache
 from math import ceil
 
-from graphprune import demands
-from graphprune.sizes import EXAMPLES as EXAMPLES_IN
-
-# ProbMask's budget where the configuration gives no epochs
-SHORT_EPOCHS, SHORT_STEPS = 10, 600
+from graphprune.data.catalog import describe
+from graphprune.jobs import demands
+from graphprune.plugins import loaded
 
 # Inside a Slurm job the executor starts Snakemake with all CPUs it sees, which is the whole node where
 # Slurm does not bind a job to its own: the members of a group would no longer take turns.
@@ -16,22 +15,24 @@ if workflow.remote_exec and (given := os.environ.get("SLURM_CPUS_PER_TASK")):
     workflow.global_resources["_cores"] = int(given)
 
 
-def memory(stage):
-    """Resource function: MB."""
-    return lambda wildcards, attempt: attempt * demands.memory(task(stage, wildcards))
+def asks(stage, task=None):
+    """The resources of a rule: memory (MB), time (minutes) and, where it trains, a GPU.
+
+    task: what the job does; by default what the wildcards say.
+    """
+    task = task or (lambda wildcards: task_of(stage, wildcards))
+    wanted = {
+        "mem_mb": lambda wildcards, attempt: attempt
+        * demands.memory(task(wildcards), bool(loaded())),
+        "runtime": lambda wildcards, attempt: attempt
+        * demands.minutes(task(wildcards)),
+    }
+    if stage in demands.ON_DEVICE:
+        wanted["gpu"] = lambda wildcards: int(config["device"] == "cuda")
+    return wanted
 
 
-def minutes(stage):
-    """Resource function: minutes of wall time."""
-    return lambda wildcards, attempt: attempt * demands.minutes(task(stage, wildcards))
-
-
-def gpus(wildcards):
-    """Resource function of the stages that train or measure: GPUs, one or none."""
-    return int(config["device"] == "cuda")
-
-
-def task(stage, wildcards):
+def task_of(stage, wildcards):
     if stage in demands.OVERVIEWS:
         units = len(COMPRESSIONS) * len(PAIRS)
         if "dataset" not in wildcards.keys():
@@ -39,26 +40,29 @@ def task(stage, wildcards):
         return demands.Task(stage, units=units)
     if stage == "data":
         return demands.Task(stage, wildcards.dataset)
+    network = network_of(wildcards)
     train, finetune = (settings(part)(wildcards) for part in ("train", "finetune"))
     units = min(config["compressions_per_job"], len(COMPRESSIONS))
     passes = {
         "train": train["epochs"],
         "finetune": units
         * (train["epochs"] * in_scratch(wildcards) + finetune["epochs"]),
-        "learn": units * learning_epochs(wildcards),
-        # of the test split; removal looks at 80 pruned networks
+        "learn": passes_of_method(wildcards, units),
+        # these two only see the test split, a fifth of the images; removal measures 80 networks
         "evaluate": (1 + 2 * units) / 5,
         "removal": 80 / 5,
     }
+    calibrated = config["calibration"]["examples_per_class"]
     return demands.Task(
         stage,
         wildcards.dataset,
-        wildcards.model,
-        batch=max(part.get("batch_size", 64) for part in (train, finetune)),
+        network["model"],
+        batch=max(part["batch_size"] for part in (train, finetune)),
         passes=passes.get(stage, 0),
-        examples=ceil(10 * config["calibration"]["examples_per_class"] / PARTS),
+        examples=ceil(describe(wildcards.dataset).num_classes * calibrated / PARTS),
         units=units,
         device=config["device"],
+        options=network["options"],
     )
 
 
@@ -66,11 +70,18 @@ def in_scratch(wildcards):
     return wildcards.get("regime") == "scratch"
 
 
-def learning_epochs(wildcards):
-    """Epochs of the training that the wildcards' method does itself, times its masks a step."""
-    entry = METHODS.get(wildcards.get("method"), {})
-    if entry.get("method") != "probmask":
+def passes_of_method(wildcards, runs):
+    """Epochs of the training that the wildcards' method does itself, times its passes in each."""
+    label = wildcards.get("method")
+    if label not in METHODS:
         return 0
-    examples = EXAMPLES_IN[wildcards.dataset]
-    short = max(SHORT_EPOCHS, SHORT_STEPS * entry.get("batch_size", 64) / examples)
-    return entry.get("epochs", short) * entry.get("draws", 2)
+    examples = demands.images_of(wildcards.dataset)
+    return (
+        method_object(label).epochs_needed(examples, runs)
+        * method_object(label).passes_an_epoch()
+    )
+
+
+@lru_cache(maxsize=None)
+def method_object(label):
+    return build(METHODS[label]["method"], **options(METHODS[label]))

@@ -1,6 +1,6 @@
-# RGP's experiment: at fixed nodes and degree, does accuracy fall as the graph's paths get longer?
+# RGP's experiment: with nodes and degree fixed, does accuracy fall as the graph's paths get longer?
 EXPERIMENT = config["rgp_aspl"]
-ASPL = f"{RESULTS}/rgp_aspl"
+ASPL = PATHS.aspl
 GRAPHS = [f"{number:03d}" for number in range(EXPERIMENT["graphs"])]
 TRAINING = {**config["train"], **EXPERIMENT["train"]}
 # what the jobs ask a scheduler for, see resources.smk
@@ -9,7 +9,7 @@ TRIALS = demands.Task(
     "train",
     EXPERIMENT["dataset"],
     EXPERIMENT["model"],
-    batch=TRAINING.get("batch_size", 64),
+    batch=TRAINING["batch_size"],
     passes=TRAINING["epochs"] * len(EXPERIMENT["seeds"]),
     device=config["device"],
 )
@@ -20,21 +20,16 @@ rule rgp_aspl_graphs:
         graphs=f"{ASPL}/graphs.safetensors",
         table=f"{ASPL}/graphs.csv",
     log:
-        f"{RESULTS}/logs/rgp_aspl_graphs.log",
+        PATHS.log("rgp_aspl_graphs"),
     benchmark:
-        f"{RESULTS}/benchmarks/rgp_aspl_graphs.tsv"
+        PATHS.benchmark("rgp_aspl_graphs")
     conda:
         "../../envs/graphprune.yaml"
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * demands.memory(SEARCH),
-        runtime=lambda wildcards, attempt: attempt * demands.minutes(SEARCH),
+        **asks("figures", lambda wildcards: SEARCH),
     params:
-        nodes=EXPERIMENT["nodes"],
-        degree=EXPERIMENT["degree"],
-        graphs=EXPERIMENT["graphs"],
-        evaluations=EXPERIMENT["evaluations"],
-        seed=EXPERIMENT["seeds"][0],
+        **searched(),
     script:
         "../scripts/rgp_aspl_graphs.py"
 
@@ -42,22 +37,20 @@ rule rgp_aspl_graphs:
 # all seeds of a graph in one process
 rule rgp_aspl_train:
     input:
-        data=DATA.format(dataset=EXPERIMENT["dataset"]),
+        data=PATHS.dataset(EXPERIMENT["dataset"]),
         graphs=rules.rgp_aspl_graphs.output.graphs,
     output:
         f"{ASPL}/runs/{{graph}}.csv",
     log:
-        f"{RESULTS}/logs/rgp_aspl_train/{{graph}}.log",
+        PATHS.log("rgp_aspl_train", "{graph}"),
     benchmark:
-        f"{RESULTS}/benchmarks/rgp_aspl_train/{{graph}}.tsv"
+        PATHS.benchmark("rgp_aspl_train", "{graph}")
     wildcard_constraints:
         graph="|".join(GRAPHS),
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * demands.memory(TRIALS),
-        gpu=gpus,
-        runtime=lambda wildcards, attempt: attempt * demands.minutes(TRIALS),
+        **asks("train", lambda wildcards: TRIALS),
     params:
         device=config["device"],
         model=EXPERIMENT["model"],
@@ -77,14 +70,13 @@ rule rgp_aspl_correlate:
         png=f"{ASPL}/figure.png",
         svg=f"{ASPL}/figure.svg",
     log:
-        f"{RESULTS}/logs/rgp_aspl_correlate.log",
+        PATHS.log("rgp_aspl_correlate"),
     benchmark:
-        f"{RESULTS}/benchmarks/rgp_aspl_correlate.tsv"
+        PATHS.benchmark("rgp_aspl_correlate")
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * demands.memory(SEARCH),
-        runtime=lambda wildcards, attempt: attempt * demands.minutes(SEARCH),
+        **asks("figures", lambda wildcards: SEARCH),
     params:
         dataset=EXPERIMENT["dataset"],
         model=EXPERIMENT["model"],
@@ -96,26 +88,19 @@ rule rgp_aspl_track:
     input:
         store=rules.store.output,
         correlation=rules.rgp_aspl_correlate.output.correlation,
-        tables=[
-            rules.rgp_aspl_correlate.output.runs,
-            rules.rgp_aspl_graphs.output.table,
-        ],
-        figures=[
-            rules.rgp_aspl_correlate.output.png,
-            rules.rgp_aspl_correlate.output.svg,
-        ],
+        tables=[f"{ASPL}/runs.csv", rules.rgp_aspl_graphs.output.table],
+        figures=[f"{ASPL}/figure.png", f"{ASPL}/figure.svg"],
         graphs=rules.rgp_aspl_graphs.output.graphs,
     output:
-        f"{RESULTS}/tracking/rgp_aspl.json",
+        PATHS.record("rgp_aspl"),
     log:
-        f"{RESULTS}/logs/rgp_aspl_track.log",
+        PATHS.log("rgp_aspl_track"),
     benchmark:
-        f"{RESULTS}/benchmarks/rgp_aspl_track.tsv"
+        PATHS.benchmark("rgp_aspl_track")
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * demands.memory(SEARCH),
-        runtime=lambda wildcards, attempt: attempt * demands.minutes(SEARCH),
+        **asks("figures", lambda wildcards: SEARCH),
     params:
         experiment=config["experiment"],
         store=STORE,

@@ -1,51 +1,44 @@
 # methods that rank the weights once, for all compression ratios
 rule score:
     input:
-        unpack(examples_of),
-        checkpoint=start_of,
+        unpack(scoring_files),
     output:
-        f"{METHOD}/scores.safetensors",
+        PATHS.ranking,
     log:
-        f"{RESULTS}/logs/score/{UNIT_NAME}.log",
+        PATHS.log("score", OF_METHOD),
     benchmark:
-        f"{RESULTS}/benchmarks/score/{UNIT_NAME}.tsv"
+        PATHS.benchmark("score", OF_METHOD)
     wildcard_constraints:
-        method="|".join(label for label in RANKED if label not in SCATTERED) or "(?!)",
+        method=one_of(label for label in RANKED if label not in SCATTERED),
     group:
         "unit"
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=memory("score"),
-        runtime=minutes("score"),
+        **asks("score"),
     params:
-        # a GPU is for what trains
-        device="cpu",
-        method=method_of,
-        compressions=[],
+        **scored_on("cpu", ratios=[]),
     script:
         "../scripts/score.py"
 
 
-# one part of the examples, and all parts together: a minimum may be taken in any order
+# Each job scores one part of the examples; `gather` joins the parts. The result is the same, for a
+# minimum may be taken in any order.
 rule score_part:
     input:
-        unpack(examples_of),
-        checkpoint=start_of,
+        unpack(scoring_files),
     output:
-        temp(f"{METHOD}/parts/{{part}}.safetensors"),
+        temp(PATHS.part()),
     log:
-        f"{RESULTS}/logs/score_part/{UNIT_NAME}-{{part}}.log",
+        PATHS.log("score_part", f"{OF_METHOD}-{{part}}"),
     benchmark:
-        f"{RESULTS}/benchmarks/score_part/{UNIT_NAME}-{{part}}.tsv"
+        PATHS.benchmark("score_part", f"{OF_METHOD}-{{part}}")
     wildcard_constraints:
-        method="|".join(SCATTERED) or "(?!)",
-        part=r"\d+",
+        **scattered_part(),
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=memory("score"),
-        runtime=minutes("score"),
+        **asks("score"),
     params:
         method=method_of,
         parts=PARTS,
@@ -55,58 +48,50 @@ rule score_part:
 
 rule gather:
     input:
-        expand(
-            f"{METHOD}/parts/{{part}}.safetensors",
-            part=range(PARTS),
-            allow_missing=True,
-        ),
+        expand(PATHS.part(), part=range(PARTS), allow_missing=True),
     output:
-        f"{METHOD}/scores.safetensors",
+        PATHS.ranking,
     log:
-        f"{RESULTS}/logs/gather/{UNIT_NAME}.log",
+        PATHS.log("gather", OF_METHOD),
     benchmark:
-        f"{RESULTS}/benchmarks/gather/{UNIT_NAME}.tsv"
+        PATHS.benchmark("gather", OF_METHOD)
     wildcard_constraints:
-        method="|".join(SCATTERED) or "(?!)",
+        method=one_of(SCATTERED),
     group:
         "unit"
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=memory("prune"),
-        runtime=minutes("prune"),
+        **asks("prune"),
+    params:
+        method=method_of,
     script:
         "../scripts/gather.py"
 
 
-# methods whose result depends on the wanted sparsity
+# methods whose result depends on the wanted sparsity: one run for each ratio
 for suffix, ratios in batches().items():
 
     rule:
         name:
             f"learn{suffix}"
         input:
-            unpack(examples_of),
-            checkpoint=start_of,
+            unpack(scoring_files),
         output:
-            of_units("scores.safetensors", ratios),
+            of_units(PATHS.scores, ratios),
         log:
-            f"{RESULTS}/logs/learn{suffix}/{UNIT_NAME}.log",
+            PATHS.log(f"learn{suffix}", OF_METHOD),
         benchmark:
-            f"{RESULTS}/benchmarks/learn{suffix}/{UNIT_NAME}.tsv"
+            PATHS.benchmark(f"learn{suffix}", OF_METHOD)
         wildcard_constraints:
-            method="|".join(LEARNED) or "(?!)",
+            method=one_of(LEARNED),
         group:
             "unit"
         conda:
             "../../envs/graphprune.yaml"
         resources:
-            mem_mb=memory("learn"),
-            gpu=gpus,
-            runtime=minutes("learn"),
+            **asks("learn"),
         params:
-            device=config["device"],
-            method=method_of,
-            compressions=ratios,
+            **scored_on(config["device"], ratios),
         script:
             "../scripts/score.py"

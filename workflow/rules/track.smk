@@ -1,16 +1,15 @@
-# the store is created once, before any job records: MLflow's migrations bear one process only
+# The store is created once, before any job records: MLflow's migrations allow one process only.
 rule store:
     output:
-        f"{RESULTS}/tracking/store.json",
+        PATHS.record("store"),
     log:
-        f"{RESULTS}/logs/store.log",
+        PATHS.log("store"),
     benchmark:
-        f"{RESULTS}/benchmarks/store.tsv"
+        PATHS.benchmark("store")
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=memory("records"),
-        runtime=minutes("records"),
+        **asks("records"),
     params:
         experiment=config["experiment"],
         store=STORE,
@@ -19,7 +18,7 @@ rule store:
         "../scripts/store.py"
 
 
-TRACKED = f"{RESULTS}/tracking/{{dataset}}-{{model}}-seed{{seed}}.json"
+TRACKED = PATHS.record(OF_NETWORK)
 
 for suffix, seeds in record_batches().items():
 
@@ -27,44 +26,24 @@ for suffix, seeds in record_batches().items():
         name:
             f"track{suffix}"
         input:
+            **recorded_files(seeds),
             store=rules.store.output,
-            data=DATA,
-            checkpoints=of_seeds(CHECKPOINT, seeds),
-            histories=of_seeds(rules.train.output.history, seeds),
-            activations=of_seeds(CALIBRATION, seeds),
-            graph=of_seeds(list(rules.graph.output), seeds),
-            scores=of_seeds(score_files(), seeds),
-            removal=of_seeds(
-                of_methods(f"{METHOD}/removal.csv", using("curvature", ["finetune"])),
-                seeds,
-            ),
-            metrics=of_seeds(all_units("metrics.json"), seeds),
-            figures=of_seeds(all_units("figure.png"), seeds),
-            finetuned=of_seeds(all_units("finetuned.safetensors"), seeds),
-            masks=of_seeds(all_units("mask.safetensors"), seeds),
-            latency=of_seeds(
-                f"{RUN}/latency.csv", [s for s in seeds if s == config["seeds"][0]]
-            ),
+            data=PATHS.dataset(),
         output:
             of_seeds(TRACKED, seeds),
         log:
-            f"{RESULTS}/logs/track{suffix}/{{dataset}}-{{model}}.log",
+            PATHS.log(f"track{suffix}", "{dataset}-{network}"),
         benchmark:
-            f"{RESULTS}/benchmarks/track{suffix}/{{dataset}}-{{model}}.tsv"
+            PATHS.benchmark(f"track{suffix}", "{dataset}-{network}")
         group:
             "record"
         conda:
             "../../envs/graphprune.yaml"
         resources:
+            **asks("records"),
             mlflow=1,
-            mem_mb=memory("records"),
-            runtime=minutes("records"),
         params:
-            experiment=config["experiment"],
-            store=STORE,
-            tracking=config["tracking"],
-            seeds=seeds,
-            settings=recorded_settings,
+            **recorded_params(seeds),
         script:
             "../scripts/track.py"
 
@@ -77,22 +56,18 @@ rule track_comparison:
         figures=FIGURES,
         report=rules.report.output,
     output:
-        f"{RESULTS}/tracking/comparison.json",
+        PATHS.record("comparison"),
     log:
-        f"{RESULTS}/logs/track_comparison.log",
+        PATHS.log("track_comparison"),
     benchmark:
-        f"{RESULTS}/benchmarks/track_comparison.tsv"
+        PATHS.benchmark("track_comparison")
     group:
         "summary"
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=memory("records"),
-        runtime=minutes("records"),
+        **asks("records"),
     params:
-        experiment=config["experiment"],
-        store=STORE,
-        tracking=config["tracking"],
-        config={key: config[key] for key in sorted(config) if key != "tracking"},
+        **compared_params(),
     script:
         "../scripts/track_comparison.py"

@@ -1,25 +1,24 @@
 rule train:
     input:
-        data=DATA,
+        data=PATHS.dataset(),
+        plugin=network_plugin,
     output:
-        initial=INITIAL,
-        checkpoint=CHECKPOINT,
-        history=f"{RUN}/dense/history.csv",
+        initial=PATHS.initial,
+        checkpoint=PATHS.checkpoint,
+        history=PATHS.dense_history,
     log:
-        f"{RESULTS}/logs/train/{{dataset}}-{{model}}-seed{{seed}}.log",
+        PATHS.log("train", OF_NETWORK),
     benchmark:
-        f"{RESULTS}/benchmarks/train/{{dataset}}-{{model}}-seed{{seed}}.tsv"
+        PATHS.benchmark("train", OF_NETWORK)
     group:
         "dense"
     conda:
         "../../envs/graphprune.yaml"
     resources:
-        mem_mb=memory("train"),
-        gpu=gpus,
-        runtime=minutes("train"),
+        **asks("train"),
     params:
         device=config["device"],
-        results=lambda wildcards: RESULTS,
+        network=network_params,
         settings=settings("train"),
     script:
         "../scripts/train.py"

@@ -3,12 +3,14 @@
 from job import job
 
 with job(snakemake) as log:
-    from graphprune import activations, data, networks
+    from graphprune import data
+    from graphprune.models import networks
+    from graphprune.neural_graph import calibration
 
     model, _ = networks.load(snakemake.input.checkpoint)
     split = data.read(snakemake.input.data).train
-    chosen = activations.calibration_examples(
+    chosen = calibration.calibration_examples(
         model, split, snakemake.params.per_class, correct=snakemake.params.correct
     )
-    activations.save(snakemake.output[0], model, split, chosen)
+    calibration.save(snakemake.output[0], model, split, chosen)
     log.info("%d examples, training indices %s", len(chosen), chosen.tolist())

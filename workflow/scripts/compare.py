@@ -3,10 +3,10 @@
 from job import job
 
 with job(snakemake) as log:
-    from graphprune import comparison
+    from graphprune.comparison import tables
     from graphprune.files import atomic
 
-    table, layers = comparison.tables(snakemake.input.metrics, snakemake.input.latencies)
+    table, layers = tables.tables(snakemake.input.metrics, snakemake.input.latencies)
     with atomic(snakemake.output.parquet) as temporary:
         table.to_parquet(temporary, index=False)
     with atomic(snakemake.output.csv) as temporary:

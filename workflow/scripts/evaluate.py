@@ -3,31 +3,41 @@
 from job import job
 
 with job(snakemake) as log:
-    from graphprune import data, devices, evaluation, networks, results
+    from graphprune import data
+    from graphprune.comparison.unit import unit_metrics
     from graphprune.files import write_json
+    from graphprune.models import networks
+    from graphprune.training import devices, evaluation
 
     device = devices.use(snakemake.params.device)
     test = data.read(snakemake.input.data).test
     dense, identity = networks.load(snakemake.input.checkpoint)
     dense_accuracy = evaluation.accuracy(dense.to(device), test)
-    scores = list(snakemake.input.scores)
-    if len(scores) < len(snakemake.params.compressions):
-        scores = scores * len(snakemake.params.compressions)
-    for at, output in enumerate(snakemake.output):
-        metrics = results.unit_metrics(
+    units = zip(
+        snakemake.params.compressions,
+        snakemake.input.scores,
+        snakemake.input.masks,
+        snakemake.input.pruned,
+        snakemake.input.finetuned,
+        snakemake.input.histories,
+        snakemake.output,
+        strict=True,
+    )
+    for ratio, scores, mask, pruned, finetuned, history, output in units:
+        metrics = unit_metrics(
             identity=identity,
             regime=snakemake.wildcards.regime,
             train_epochs=snakemake.params.train["epochs"],
             method=snakemake.wildcards.method,
-            compression=float(snakemake.params.compressions[at]),
+            compression=float(ratio),
             dense_accuracy=dense_accuracy,
             test=test,
             device=device,
-            scores=scores[at],
-            mask=snakemake.input.masks[at],
-            pruned=snakemake.input.pruned[at],
-            finetuned=snakemake.input.finetuned[at],
-            history=snakemake.input.histories[at],
+            scores=scores,
+            mask=mask,
+            pruned=pruned,
+            finetuned=finetuned,
+            history=history,
         )
         write_json(output, metrics)
         log.info("%s", metrics)

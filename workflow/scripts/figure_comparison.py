@@ -10,7 +10,7 @@ with job(snakemake) as log:
     units = pd.read_parquet(snakemake.input.units)
     figure = figures.accuracy_against_compression(units, "finetuned")
     figures.save(figure, snakemake.output.finetuned[0])
-    # before its training a network from scratch knows nothing
+    # in regime scratch a pruned network is not yet trained, so its accuracy says nothing
     trained = units[units.regime == "finetune"] if "finetune" in set(units.regime) else units
     figure = figures.accuracy_against_compression(trained, "pruned")
     figures.save(figure, snakemake.output.pruned[0])

@@ -9,6 +9,6 @@ with job(snakemake) as log:
 
     layers = pd.read_parquet(snakemake.input.layers)
     wanted = dict(snakemake.wildcards.items())
-    for column in ("dataset", "model", "regime"):
+    for column in ("dataset", "network", "regime"):
         layers = layers[layers[column] == wanted[column]]
     figures.save(figures.layer_density(layers), snakemake.output[0])

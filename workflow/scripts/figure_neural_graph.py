@@ -20,6 +20,6 @@ with job(snakemake) as log:
             graph.vertex_properties["layer"].a,
             graph.edge_properties["curvature"].a,
             tuple(graph.graph_properties["layer_names"]),
-            "{dataset} · {model}".format(**dict(snakemake.wildcards.items())),
+            "{dataset} · {network}".format(**dict(snakemake.wildcards.items())),
         )
         figures.save(figure, snakemake.output[0])

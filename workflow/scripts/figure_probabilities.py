@@ -1,4 +1,4 @@
-"""Draw how far from 0 and 1 the keep probabilities ended, over all seeds."""
+"""Draw how far from 0 and 1 the keep probabilities are at the end, over all seeds."""
 
 from job import job
 
@@ -12,6 +12,6 @@ with job(snakemake) as log:
 
     units = [json.loads(Path(path).read_text()) for path in snakemake.input]
     reports = [{"compression": unit["compression"], **unit["report"]} for unit in units]
-    title = "{dataset} · {model}, {method}, {regime}".format(**dict(snakemake.wildcards.items()))
+    title = "{dataset} · {network}, {method}, {regime}".format(**dict(snakemake.wildcards.items()))
     figure = figures.keep_probabilities(pd.DataFrame(reports), title)
     figures.save(figure, snakemake.output[0])

@@ -3,14 +3,15 @@
 from job import job
 
 with job(snakemake) as log:
-    from graphprune import figures, methods, results
+    from graphprune import figures, methods
+    from graphprune.methods import results
 
-    found = results.load(snakemake.input.scores).result.report
+    report = results.load(snakemake.input.scores).result.report
     method = methods.build(
         snakemake.params.method["name"],
         **snakemake.params.method["options"],
         seed=snakemake.params.seed,
     )
-    graph = method.graph(int(found["nodes"]), int(found["degree"]))
-    title = "{dataset} · {model}".format(**dict(snakemake.wildcards.items()))
+    graph = method.graph(int(report["nodes"]), int(report["degree"]))
+    title = "{dataset} · {network}".format(**dict(snakemake.wildcards.items()))
     figures.save(figures.regular_graph(graph, title), snakemake.output[0])

@@ -17,7 +17,7 @@ with job(snakemake) as log:
             pd.read_csv(history_path),
             {row["layer"]: row["density"] for row in metrics["layers"]},
             metrics["method"],
-            title="{dataset} · {model}, seed {seed}, {regime}, {method} ×{compression:g}".format(
+            title="{dataset} · {network}, seed {seed}, {regime}, {method} ×{compression:g}".format(
                 **metrics
             ),
             **{key: value for key, value in metrics.items() if key.startswith("accuracy_")},

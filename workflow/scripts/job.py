@@ -15,7 +15,7 @@ from typing import Any
 # the package beside this workflow, installed or not
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-# everything that starts threads of its own; read when the packages are imported
+# thread limits of all libraries that start threads; libraries read them at import
 THREADS = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -25,7 +25,7 @@ THREADS = (
     "NUMEXPR_NUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
-# what the libraries say, which do not all raise an OSError, when a disk takes no more
+# what libraries say when the disk cannot be written; not all of them raise an OSError
 DISK_ERRORS = {
     errno.ENOSPC: ("No space left on device", "database or disk is full"),
     errno.EDQUOT: ("Disk quota exceeded",),
@@ -35,21 +35,24 @@ DISK_ERRORS = {
 
 @contextmanager
 def job(snakemake: Any) -> Iterator[logging.Logger]:
-    """Run a stage: log to the rule's log file, keep to its threads, end on a UserError in one line.
+    """Run a stage: log to the rule's log file, limit the threads, end on a UserError in one line.
 
-    Every attempt adds a first and a last line to the log that say where and when it ran. Heavy
-    packages are to be imported inside the block: the thread limits are read at import.
+    Every attempt adds a first and a last line to the log, which say where and when it ran. Import
+    heavy packages inside the block: they read the thread limits at import.
     """
     for variable in THREADS:
         os.environ[variable] = str(snakemake.threads)
     from graphprune.errors import UserError
-    from graphprune.provenance import place
+    from graphprune.jobs.provenance import place
+    from graphprune.plugins import load_plugins
 
     start = time.perf_counter()
     log = _log_to(snakemake.log[0])
     log.info("started on %s", place())
     _sweep(snakemake.output)
     try:
+        if plugins := snakemake.config.get("plugins"):
+            load_plugins(plugins)
         yield log
     except UserError as error:
         log.error("%s", error)
@@ -66,7 +69,7 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
 
 
 def _log_to(path: str) -> logging.Logger:
-    # a full disk is told of once, by the job, and not by every line that could not be logged
+    # the job reports a full disk once; logging must not report every line that it cannot write
     logging.raiseExceptions = False
     handlers: list[logging.Handler]
     try:
@@ -90,7 +93,7 @@ def _sweep(outputs: Any) -> None:
 
 
 def _disk_error(error: BaseException | None) -> str:
-    """Why the disk took no more, if that is what ``error`` comes from; else nothing."""
+    """Why the disk could not be written, if that caused ``error``; else an empty text."""
     while error is not None:
         for number, texts in DISK_ERRORS.items():
             if getattr(error, "errno", None) == number or any(t in str(error) for t in texts):

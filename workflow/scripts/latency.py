@@ -1,4 +1,4 @@
-"""Time every unit's compact network beside the dense one, on one thread."""
+"""Time every unit's compact network in turns with the dense one, on one thread."""
 
 from job import job
 
@@ -6,21 +6,25 @@ with job(snakemake) as log:
     import numba
     import torch
 
-    from graphprune import checkpoints, compaction, networks
+    from graphprune import checkpoints, compaction
+    from graphprune.comparison.unit import labels_of
     from graphprune.files import write_csv
+    from graphprune.layout import UnitPaths
+    from graphprune.models import networks
 
     torch.set_num_threads(1)
     numba.set_num_threads(1)
     model, identity = networks.load(snakemake.input.checkpoint)
-    wanted = {key: snakemake.wildcards[key] for key in ("dataset", "model", "seed")}
     rows = []
-    for unit, path in zip(snakemake.params.units, snakemake.input.masks, strict=True):
+    for path in snakemake.input.masks:
+        unit = UnitPaths.of(snakemake.config["results"], path)
+        labels = labels_of(identity, unit.regime, unit.method, unit.compression)
         masks, _ = checkpoints.load(path, "mask")
-        found = compaction.savings(
+        timed = compaction.savings(
             model, masks, identity.input_shape, repeats=snakemake.params.repeats
         )
-        for size, times in found.latencies.items():
-            row = {**wanted, **unit, "batch_size": size, "dense": times.dense}
+        for size, times in timed.latencies.items():
+            row = {**labels, "batch_size": size, "dense": times.dense}
             rows.append({**row, "masked": times.masked, "compact": times.compact})
             log.info("%s", rows[-1])
     write_csv(snakemake.output[0], rows)

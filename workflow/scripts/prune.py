@@ -3,22 +3,26 @@
 from job import job
 
 with job(snakemake) as log:
-    from graphprune import checkpoints, masks, networks, results
+    from graphprune import checkpoints, masks
+    from graphprune.methods import results
+    from graphprune.models import networks
 
-    ratios = [float(ratio) for ratio in snakemake.params.compressions]
-    scores = list(snakemake.input.scores)
-    if len(scores) < len(ratios):
-        scores = scores * len(ratios)
-    outputs = zip(scores, ratios, snakemake.output.masks, snakemake.output.pruned, strict=True)
-    for path, ratio, mask_path, pruned_path in outputs:
+    units = zip(
+        snakemake.params.compressions,
+        snakemake.input.scores,
+        snakemake.output.masks,
+        snakemake.output.pruned,
+        strict=True,
+    )
+    for ratio, scores_path, mask_path, pruned_path in units:
         model, identity = networks.load(snakemake.input.checkpoint)
-        scored = results.load(path)
+        scored = results.load(scores_path)
         if scored.result.weights:
             model.load_state_dict(scored.result.weights)
-        mask = results.masks_of(scored, 1 - 1 / ratio, snakemake.params.scope)
+        mask = results.masks_of(scored, 1 - 1 / float(ratio), snakemake.params.scope)
         if snakemake.params.rescale and not scored.result.weights:
             masks.rescale(model, mask)
         masks.apply(model, mask)
         checkpoints.save(mask_path, mask, "mask")
         networks.save(pruned_path, model.state_dict(), identity)
-        log.info("x%g: sparsity %.6f", ratio, masks.sparsity_of(mask))
+        log.info("x%s: sparsity %.6f", ratio, masks.sparsity_of(mask))

@@ -3,8 +3,12 @@
 from job import job
 
 with job(snakemake) as log:
-    from graphprune import data, devices, networks, removal, results
+    from graphprune import data
+    from graphprune.comparison import removal
     from graphprune.files import write_csv
+    from graphprune.methods import results
+    from graphprune.models import networks
+    from graphprune.training import devices
 
     model, identity = networks.load(snakemake.input.checkpoint)
     model.to(devices.use(snakemake.params.device))

@@ -5,9 +5,9 @@ from job import job
 with job(snakemake) as log:
     import pandas as pd
 
-    from graphprune import comparison
+    from graphprune.comparison import tables
     from graphprune.files import atomic
 
-    page = comparison.summary_page(pd.read_parquet(snakemake.input.units))
+    page = tables.summary_page(pd.read_parquet(snakemake.input.units))
     with atomic(snakemake.output[0]) as temporary:
         temporary.write_text(page)

@@ -12,20 +12,20 @@ with job(snakemake) as log:
     parts = [pd.read_csv(path, float_precision="round_trip") for path in snakemake.input.runs]
     runs = pd.concat(parts, ignore_index=True)
     n, k = int(graphs["n"][0]), int(graphs["k"][0])
-    found = regular_graphs.aspl_accuracy_correlation(runs)
+    correlation = regular_graphs.aspl_accuracy_correlation(runs)
     ends = runs.groupby("aspl")["accuracy"].mean()
     title = (
         f"{snakemake.params.dataset} · {snakemake.params.model}, graphs of {n} nodes, degree {k}"
     )
     bound = float(graphs["moore_bound"][0])
-    figure = figures.accuracy_against_aspl(runs, found, title, bound)
+    figure = figures.accuracy_against_aspl(runs, correlation, title, bound)
     figures.save(figure, snakemake.output.png)
     with atomic(snakemake.output.runs) as temporary:
         runs.to_csv(temporary, index=False)
     write_json(
         snakemake.output.correlation,
         {
-            **vars(found),
+            **vars(correlation),
             "dataset": snakemake.params.dataset,
             "model": snakemake.params.model,
             "nodes": n,
@@ -37,4 +37,4 @@ with job(snakemake) as log:
             "accuracy_longest": float(ends.iloc[-1]),
         },
     )
-    log.info("%s", found)
+    log.info("%s", correlation)

@@ -9,13 +9,15 @@ with job(snakemake) as log:
     from graphprune import tracking
     from graphprune.files import write_json
 
-    found = json.loads(Path(snakemake.input.correlation).read_text())
+    correlation = json.loads(Path(snakemake.input.correlation).read_text())
     settings = dict(snakemake.params.settings)
     train = settings.pop("train")
     record = tracking.UnitRecord(
         unit="rgp_aspl",
         params={**settings, **{f"train/{key}": value for key, value in train.items()}},
-        metrics={key: value for key, value in found.items() if isinstance(value, int | float)},
+        metrics={
+            key: value for key, value in correlation.items() if isinstance(value, int | float)
+        },
         tags={**tracking.source_state(Path(__file__).parent), "stage": "rgp_aspl"},
         artifacts={
             "figures": [Path(path) for path in snakemake.input.figures],
@@ -23,5 +25,5 @@ with job(snakemake) as log:
             "graphs": [Path(snakemake.input.graphs)],
         },
     )
-    store = tracking.Store(Path(snakemake.output[0]).parents[1], snakemake.params.experiment)
+    store = tracking.Store(Path(snakemake.config["results"]), snakemake.params.experiment)
     write_json(snakemake.output[0], store.record(record))

@@ -3,9 +3,11 @@
 from job import job
 
 with job(snakemake) as log:
-    from graphprune import data, devices, training
+    from graphprune import data
     from graphprune.files import write_csv
     from graphprune.regular_graphs import trials
+    from graphprune.training import devices
+    from graphprune.training.settings import Settings
 
     number = int(snakemake.wildcards.graph)
     rows = trials.train_on_graph(
@@ -13,7 +15,7 @@ with job(snakemake) as log:
         data.read(snakemake.input.data),
         snakemake.params.model,
         snakemake.params.seeds,
-        training.Settings.of(snakemake.params.settings, seed=0),
+        Settings.of(snakemake.params.settings, seed=0),
         device=devices.use(snakemake.params.device),
         on_epoch=lambda seed, row: log.info("graph %d, seed %d: %s", number, seed, row),
     )

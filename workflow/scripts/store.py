@@ -9,7 +9,7 @@ with job(snakemake) as log:
     from graphprune.files import write_json
 
     store = tracking.create_store(
-        Path(snakemake.output[0]).parents[1],
+        Path(snakemake.config["results"]),
         snakemake.params.experiment,
         patience=tracking.Patience(snakemake.params.tracking["patience"]),
     )

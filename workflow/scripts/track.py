@@ -1,4 +1,4 @@
-"""Record the dense networks of one model, of every seed, and all their units in MLflow."""
+"""Record a dense network, for every seed, and all its units in MLflow."""
 
 from pathlib import Path
 
@@ -8,14 +8,17 @@ with job(snakemake) as log:
     import json
     from tempfile import TemporaryDirectory
 
-    from graphprune import records, tracking
+    from graphprune import tracking
     from graphprune.files import write_json
+    from graphprune.layout import UnitPaths
+    from graphprune.tracking import records
 
     settings, options = snakemake.params.settings, snakemake.params.tracking
-    results = Path(snakemake.output[0]).parents[1]
+    results = Path(snakemake.config["results"])
     patience = tracking.Patience(options["patience"])
     store = tracking.Store(results, snakemake.params.experiment, patience=patience)
     source = tracking.source_state(Path(__file__).parent)
+    units = {path: UnitPaths.of(results, path) for path in snakemake.input.metrics}
     with TemporaryDirectory(prefix="graphprune-") as scratch:
         models = None
         if options["models"] != "none":
@@ -25,21 +28,21 @@ with job(snakemake) as log:
                 Path(snakemake.input.activations[0]),
             )
         for seed, output in zip(snakemake.params.seeds, snakemake.output, strict=True):
+            wildcards = dict(snakemake.wildcards.items())
             network = records.Network(
                 results=results,
-                labels={**snakemake.wildcards, "seed": str(seed)},
+                labels={**wildcards, "model": snakemake.params.model, "seed": str(seed)},
                 tags=source,
                 data=Path(snakemake.input.data),
                 dense_model=models,
                 unit_models=models if options["models"] == "all" else None,
             )
             children, dense_accuracy = [], 0.0
-            for path in map(Path, snakemake.input.metrics):
-                if path.is_relative_to(network.folder):
-                    method = path.parent.parent.name
-                    configured = {**settings["shared"], **settings["methods"][method]}
-                    children.append(records.unit_record(network, path, configured))
-                    dense_accuracy = json.loads(path.read_text())["accuracy_dense"]
+            for path, unit in units.items():
+                if unit.seed == seed:
+                    configured = {**settings["shared"], **settings["methods"][unit.method]}
+                    children.append(records.unit_record(network, Path(path), configured))
+                    dense_accuracy = json.loads(Path(path).read_text())["accuracy_dense"]
             parent = records.dense_record(network, settings["shared"], dense_accuracy)
             runs = store.record(parent, children)
             write_json(output, runs)

@@ -1,4 +1,4 @@
-"""Record the comparison, its figures and tables: a run of its own, and a copy in every parent."""
+"""Record the comparison, its figures and tables: as a run, and as copies in every parent run."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ with job(snakemake) as log:
 
     config = snakemake.params.config
     patience = tracking.Patience(snakemake.params.tracking["patience"])
-    results = Path(snakemake.output[0]).parents[1]
+    results = Path(snakemake.config["results"])
     store = tracking.Store(results, snakemake.params.experiment, patience=patience)
     with TemporaryDirectory(prefix="graphprune-") as scratch:
         written = Path(scratch) / "config.yaml"

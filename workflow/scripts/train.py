@@ -3,26 +3,35 @@
 from job import job
 
 with job(snakemake) as log:
-    from pathlib import Path
-
-    from graphprune import data, devices, live, networks, training
+    from graphprune import data
     from graphprune.files import write_csv
+    from graphprune.layout import NetworkPaths
+    from graphprune.models import networks
+    from graphprune.training import devices, live, loop
+    from graphprune.training.settings import Settings
 
-    seed = int(snakemake.wildcards.seed)
+    name, seed = snakemake.wildcards.network, int(snakemake.wildcards.seed)
     dataset = data.read(snakemake.input.data)
     identity = networks.Identity(
-        dataset.name, snakemake.wildcards.model, dataset.input_shape, len(dataset.classes), seed
+        dataset.name,
+        snakemake.params.network["model"],
+        dataset.input_shape,
+        len(dataset.classes),
+        seed,
+        name,
+        snakemake.params.network["options"],
     )
     model = identity.build()
     networks.save(snakemake.output.initial, model.state_dict(), identity)
     model.to(devices.use(snakemake.params.device))
-    labels = {**snakemake.wildcards, "method": "dense"}
-    folder = Path(snakemake.output.history).parent
-    with live.LiveCurve(snakemake.params.results, folder.parent, "train", labels) as curve:
-        history = training.train(
+    results = snakemake.config["results"]
+    unit = NetworkPaths(results, dataset.name, name, seed).id
+    labels = {**dict(snakemake.wildcards.items()), "model": identity.model, "method": "dense"}
+    with live.LiveCurve(results, unit, "train", labels) as curve:
+        history = loop.train(
             model,
             dataset.train,
-            training.Settings.of(snakemake.params.settings, seed),
+            Settings.of(snakemake.params.settings, seed),
             validation=dataset.validation,
             on_epoch=curve,
         )

@@ -1,0 +1,136 @@
+"""The configuration: filled with its defaults, and checked whole before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from graphprune.configuration.folders import check_folders, without_slash
+from graphprune.configuration.keys import NAME, NAME_IN_WORDS, Config, entry_section
+from graphprune.configuration.plan import check_plan
+from graphprune.errors import UserError, one_of, shown
+from graphprune.methods.catalog import METHODS, method_class
+from graphprune.options import first_error, matching, validated
+from graphprune.plugins import RESERVED, load_plugins
+
+Complete = dict[str, Any]
+# what an entry of `methods` says beside the hyperparameters
+NOT_OPTIONS = ("method", "scope", "regimes")
+
+
+def complete(config: Mapping[str, Any], beside: Path | None = None) -> Complete:
+    """``config`` with the defaults filled in, every method and network spelt out, and checked.
+
+    The plug-ins it names are loaded. ``config`` itself is left as it is.
+
+    Parameters
+    ----------
+    config : the keys of ``config.yaml``.
+    beside : folder of the file it was read from, where plug-ins are looked for before the working
+        directory.
+
+    Returns
+    -------
+    A new dictionary. Each network has its ``name`` and ``options``; each entry of ``methods`` has
+    its ``method``, ``scope``, ``regimes`` and all hyperparameters that the workflow does not set
+    itself; ``plugins`` are paths that exist.
+
+    Raises
+    ------
+    UserError : one line that names the first wrong key, its value and what is allowed.
+
+    >>> complete({"networks": [{"dataset": "digits", "model": "mlp"}], "seeds": [0],
+    ...           "compressions": [2], "methods": {"random": {}}})["results"]
+    'results'
+    """
+    try:
+        full = _complete(config, beside)
+        check_folders(full)
+        check_plan(full)
+        full["results"] = without_slash(full["results"])
+    except UserError as error:
+        raise UserError(f"config: {error}") from error
+    return full
+
+
+def options(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The hyperparameters in a completed ``methods`` entry."""
+    return {key: value for key, value in entry.items() if key not in NOT_OPTIONS}
+
+
+def _complete(config: Mapping[str, Any], beside: Path | None) -> Complete:
+    if not isinstance(config, Mapping):
+        raise UserError(f"it is {shown(config)}; expected keys and their values")
+    plugins = _plugins(config.get("plugins"), beside)
+    load_plugins(plugins)
+    try:
+        keys = Config.model_validate(dict(config))
+    except ValidationError as error:
+        raise first_error(error, Config, config, "") from None
+    # options and entries are checked one by one below; written out, aliases could make them huge
+    full = keys.model_dump(exclude={"networks", "methods"})
+    full["plugins"] = plugins
+    full["networks"] = [
+        {**network.model_dump(exclude_unset=True, exclude={"options"}),
+         "options": network.options, "name": network.name or network.model}
+        for network in keys.networks
+    ]  # fmt: skip
+    full["rgp_aspl"]["train"] = keys.rgp_aspl.train.model_dump(exclude_unset=True)
+    full["methods"] = {
+        label: _entry(label, entry, full["regimes"]) for label, entry in keys.methods.items()
+    }
+    return full
+
+
+def _plugins(given: object, beside: Path | None) -> list[str]:
+    """The plug-ins' files, each beside the configuration or in the working directory."""
+    if not isinstance(given, list) or not all(isinstance(path, str) for path in given):
+        return []  # the check of all keys says what is wrong with it
+    return [_plugin(path, beside) for path in given]
+
+
+def _plugin(path: str, beside: Path | None) -> str:
+    folders = [folder for folder in (beside, Path()) if folder is not None]
+    try:
+        for folder in folders:
+            file = folder / path
+            if file.is_file():
+                inside = file.resolve().is_relative_to(Path.cwd())
+                return str(file.resolve().relative_to(Path.cwd()) if inside else file.resolve())
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"plugins: {shown(path)} is no path ({reason})") from error
+    places = " and ".join(dict.fromkeys(str(folder.resolve()) for folder in folders))
+    raise UserError(f"plugins: {shown(path)}: no such file in {places}")
+
+
+def _entry(label: str, entry: Mapping[str, Any], regimes: list[str]) -> Complete:
+    path = f"methods.{label}"
+    _check_label(label)
+    name = entry.get("method", label)
+    if not isinstance(name, str) or name not in METHODS:
+        key = path if name == label else f"{path}.method"
+        raise one_of(f"{key}: method" if name == label else key, name, METHODS)
+    if label in METHODS and name != label:
+        raise UserError(
+            f"{path}.method is {name}, but {label} is a method itself; give the entry another label"
+        )
+    full = validated(entry_section(method_class(name)), entry, path)
+    full["regimes"] = full["regimes"] or list(regimes)
+    return full
+
+
+def _check_label(label: str) -> None:
+    try:
+        matching(NAME, NAME_IN_WORDS)(label)
+    except ValueError as error:
+        raise UserError(f"methods: label is {shown(label)}; {error}") from None
+    if label in RESERVED or len(label) > 60:
+        reserved = ", ".join(sorted(RESERVED))
+        raise UserError(
+            f"methods: label is {shown(label)}; allowed: at most 60 characters, and none of "
+            f"{reserved}"
+        )

@@ -1,0 +1,306 @@
+"""Every key of the configuration: name, type, range, default and description, said once.
+
+The keys of a method's entry are the fields of its class (`entry_section`). The JSON schema and
+``docs/configuration.md`` are made from here (`graphprune.configuration.publish`).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, WithJsonSchema, create_model
+
+from graphprune.data.catalog import DATASETS
+from graphprune.methods.base import SET_BY_WORKFLOW, Method, Seed
+from graphprune.models.catalog import MODELS
+from graphprune.options import Section, Unique, matching, named, section_of
+from graphprune.training.devices import Device
+from graphprune.training.regimes import Regime
+from graphprune.training.settings import Epochs, Settings
+
+# parts of file names, of addresses and of regular expressions
+NAME, NAME_IN_WORDS = r"[a-z][a-z0-9_]*", "lower case letters, digits, underscores, a letter first"
+TEXT, TEXT_IN_WORDS = (
+    r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+",
+    "one line of text without control characters",
+)
+Text = Annotated[str, Field(min_length=1), AfterValidator(matching(TEXT, TEXT_IN_WORDS))]
+Folder = Annotated[Text, Field(max_length=1000)]
+Name = Annotated[
+    str,
+    Field(max_length=60, json_schema_extra={"pattern": f"^{NAME}$"}),
+    AfterValidator(matching(NAME, NAME_IN_WORDS)),
+]
+Dataset = Annotated[
+    str,
+    AfterValidator(named("dataset", lambda: DATASETS)),
+    WithJsonSchema({"type": "string", "examples": DATASETS.builtin()}),
+]
+Model = Annotated[
+    str,
+    AfterValidator(named("model", lambda: MODELS)),
+    WithJsonSchema({"type": "string", "examples": MODELS.builtin()}),
+]
+Count = Annotated[int, Field(ge=1, le=2**31)]
+Ratio = Annotated[float, Field(ge=1, le=1e12)]
+Seeds = Annotated[list[Seed], Field(min_length=1), Unique()]
+Regimes = Annotated[
+    list[Regime],
+    Field(
+        min_length=1,
+        description="`finetune`: the method sees the trained network, which is then fine-tuned. "
+        "`scratch`: it sees the untrained network, which is then trained for as many epochs as the "
+        "other regime takes in all.",
+    ),
+    Unique(),
+]
+Scope = Annotated[
+    Literal["global", "layer"],
+    Field(
+        description="`global` ranks all weights together, `layer` prunes every layer alike. A "
+        "method that decides its mask has `global` only."
+    ),
+]
+
+Training = section_of(Settings, leave_out=("seed",))
+
+
+class Overrides(Training):  # type: ignore[misc, valid-type]
+    """Settings of a training of which only some are given."""
+
+    epochs: Epochs = 0
+
+
+class Data(Section):
+    """Where datasets come from."""
+
+    folder: Annotated[
+        Folder,
+        Field(
+            description="Folder of the datasets that no installed package brings, in torchvision's "
+            "layout; datasets of plug-ins get it too."
+        ),
+    ] = "data"
+    download: Annotated[
+        bool, Field(description="Whether torchvision may fetch a set that the folder lacks.")
+    ] = True
+
+
+class Network(Section):
+    """One network to train and prune."""
+
+    dataset: Annotated[Dataset, Field(description="A dataset's name.")]
+    model: Annotated[Model, Field(description="A model's name.")]
+    name: Annotated[
+        Name | None,
+        Field(
+            description="What tables, figures and folders call this network; the model's name "
+            "where it is not given. Two networks of one model and dataset need two names."
+        ),
+    ] = None
+    options: Annotated[
+        dict[str, Any],
+        Field(description="Options of the model's builder, such as `{width: 8}` of `resnet20`."),
+    ] = {}
+    train: Annotated[
+        Overrides | None,
+        Field(description="Settings that differ from the common ones for this network."),
+    ] = None
+    finetune: Annotated[
+        Overrides | None,
+        Field(description="Settings that differ from the common ones for this network."),
+    ] = None
+
+
+class Scratch(Section):
+    """The regime `scratch`."""
+
+    rescale: Annotated[
+        bool,
+        Field(
+            description="Whether the initial weights that stay are scaled to the norm that all "
+            "weights of their output channel had."
+        ),
+    ] = True
+
+
+class Calibration(Section):
+    """The examples that curvature, and other methods that need a few, look at."""
+
+    examples_per_class: Annotated[
+        Count,
+        Field(description="Correctly classified training examples of each class."),
+    ] = 1
+    parts: Annotated[
+        Count,
+        Field(
+            description="In how many jobs a divisible method scores these examples, "
+            "side by side on a cluster; the scores are the same. At most one for each example."
+        ),
+    ] = 1
+
+
+class Latency(Section):
+    """The stopwatch."""
+
+    repeats: Annotated[
+        Count,
+        Field(description="Timed forward passes of each network, dense and compact in turns."),
+    ] = 30
+
+
+class Graph(Section):
+    """The neural graph that is written out."""
+
+    max_edges: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10**12,
+            description="Largest number of edges of a graph that is written out edge by edge.",
+        ),
+    ] = 200_000
+
+
+class PathLengths(Section):
+    """The experiment on accuracy against path length, `snakemake rgp_aspl`."""
+
+    dataset: Annotated[Dataset, Field(description="A dataset's name.")] = "mnist5k"
+    model: Annotated[Model, Field(description="A model's name.")] = "mlp5"
+    nodes: Annotated[int, Field(ge=4, le=4096, description="Nodes of each graph.")] = 64
+    degree: Annotated[
+        int, Field(ge=3, le=4095, description="Neighbours of each node; nodes × degree is even.")
+    ] = 4
+    graphs: Annotated[
+        int,
+        Field(
+            ge=3, le=1000, description="How many graphs, spread over the reachable path lengths."
+        ),
+    ] = 16
+    evaluations: Annotated[Count, Field(description="Graphs scored in the search for each.")] = (
+        400_000
+    )
+    seeds: Annotated[
+        Seeds,
+        Field(description="One training a seed and graph; the first seeds the graphs as well."),
+    ] = [0, 1, 2, 3, 4]
+    train: Annotated[
+        Overrides, Field(description="Settings that differ from the common ones of `train`.")
+    ] = Overrides.model_construct()
+
+
+class Tracking(Section):
+    """What is recorded in MLflow, and how; the variable MLFLOW_TRACKING_URI says where."""
+
+    models: Annotated[
+        Literal["all", "dense", "none"],
+        Field(
+            description="Which networks are recorded as models that `mlflow.pyfunc.load_model` "
+            "loads."
+        ),
+    ] = "all"
+    patience: Annotated[
+        float,
+        Field(
+            ge=0, description="Seconds to wait for a server that does not answer before giving up."
+        ),
+    ] = 300
+    live_after: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="Seconds after which a training that still runs shows its curves in "
+            "MLflow.",
+        ),
+    ] = 30
+
+
+class Config(Section):
+    """A comparison."""
+
+    experiment: Annotated[
+        Text, Field(max_length=200, description="Name of the MLflow experiment.")
+    ] = "graphprune"
+    results: Annotated[
+        Folder,
+        Field(
+            description="Folder of all outputs. It is not the working directory nor a folder above "
+            "it."
+        ),
+    ] = "results"
+    plugins: Annotated[
+        list[Folder],
+        Field(
+            description="Python files that add methods, networks and datasets, relative to this "
+            "file or to the working directory; see docs/extending.md."
+        ),
+        Unique(),
+    ] = []
+    data: Data = Data()
+    networks: Annotated[
+        list[Network],
+        Field(min_length=1, description="The networks to train and prune."),
+    ]
+    seeds: Annotated[
+        Seeds,
+        Field(
+            description="Every network is trained once a seed; a seed sets the initialisation, the "
+            "order of the examples and all draws."
+        ),
+    ]
+    compressions: Annotated[
+        list[Ratio],
+        Field(min_length=1, description="Compression ratios, all weights / kept weights."),
+        Unique(),
+    ]
+    compressions_per_job: Annotated[
+        Count, Field(description="How many compression ratios share one process.")
+    ] = 5
+    device: Annotated[
+        Device,
+        Field(
+            description="Where networks are trained and measured; with cuda these jobs ask a "
+            "scheduler for a GPU. Curvature, graphs and latency stay on the CPU."
+        ),
+    ] = "cpu"
+    regimes: Regimes = ["finetune"]
+    train: Annotated[
+        Training,  # type: ignore[valid-type]
+        Field(description="The training of the dense networks."),
+    ] = Training.model_construct(epochs=20)
+    finetune: Annotated[
+        Training,  # type: ignore[valid-type]
+        Field(description="Fine-tuning, the same for every method."),
+    ] = Training.model_construct(epochs=5)
+    scratch: Scratch = Scratch()
+    calibration: Calibration = Calibration()
+    latency: Latency = Latency()
+    graph: Graph = Graph()
+    rgp_aspl: PathLengths = PathLengths()
+    tracking: Tracking = Tracking()
+    methods: Annotated[
+        dict[str, dict[str, Any]],
+        Field(
+            min_length=1,
+            description="The methods by label; a label that is no method's name gives it as "
+            "`method`.",
+        ),
+    ]
+
+
+@cache
+def entry_section(cls: type[Method]) -> type[Section]:
+    """The keys of an entry of ``methods`` that is about the method ``cls``.
+
+    ``regimes`` is None where the entry does not give its own.
+    """
+    scope: Any = Literal["global"] if cls.decides_mask else Scope
+    shared: dict[str, Any] = {
+        "method": (Literal[cls.name], cls.name),
+        "scope": (scope, "global"),
+        "regimes": (Regimes | None, None),
+    }
+    return create_model(
+        f"{cls.__name__}Entry", __base__=section_of(cls, leave_out=SET_BY_WORKFLOW), **shared
+    )

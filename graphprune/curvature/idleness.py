@@ -1,0 +1,3 @@
+"""The idleness α, known without importing NumPy."""
+
+ALPHA = 0.9

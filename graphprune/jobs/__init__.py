@@ -1,0 +1,1 @@
+"""What the workflow needs besides pruning: configuration, resources, progress, failures."""

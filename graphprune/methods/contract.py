@@ -1,0 +1,96 @@
+"""What a method may rely on when it runs, and what its result must be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from graphprune.errors import UserError
+from graphprune.methods.base import Method, Result
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def run_checked(
+    method: Method,
+    model: nn.Module,
+    inputs: Tensor | None = None,
+    targets: Tensor | None = None,
+    looser: Result | None = None,
+) -> Result:
+    """The result of ``method`` on ``model``, checked.
+
+    The method gets the model in evaluation mode, with gradients enabled; afterwards the model's
+    modules are in the modes in which they were. looser: as for `Method.run_after`.
+
+    Raises UserError that names what is wrong with the result (`violations`).
+    """
+    import torch
+
+    with _evaluating(model), torch.enable_grad():
+        if looser is None:
+            result = method.run(model, inputs, targets)
+        else:
+            result = method.run_after(looser, model, inputs, targets)
+    if wrong := violations(model, result):
+        raise UserError(f"method {method.name}: {wrong[0]}")
+    return result
+
+
+def violations(model: nn.Module, result: object) -> list[str]:
+    """What is wrong with the result of a method for ``model``, a sentence each."""
+    import torch
+
+    from graphprune.masks import prunable
+
+    if not isinstance(result, Result):
+        return [f"run returned {type(result).__name__}; expected graphprune.Result"]
+    for part in ("scores", "weights", "report"):
+        value = getattr(result, part)
+        if not isinstance(value, Mapping):
+            return [f"{part} are {type(value).__name__}; expected a dictionary"]
+    wrong = []
+    wanted = prunable(model)
+    for name in result.scores.keys() - wanted.keys():
+        wrong.append(f"scores name {name!r}; expected the prunable weights {', '.join(wanted)}")
+    for name, weight in wanted.items():
+        score = result.scores.get(name)
+        if score is None:
+            wrong.append(f"scores lack {name}; expected one tensor for each prunable weight")
+        elif not isinstance(score, torch.Tensor):
+            wrong.append(f"score of {name} is {type(score).__name__}; expected a torch.Tensor")
+        elif score.shape != weight.shape:
+            shape, expected = tuple(score.shape), tuple(weight.shape)
+            wrong.append(f"score of {name} has shape {shape}; expected {expected}")
+        elif score.is_complex() or score.dtype in (torch.bool, torch.int8, torch.uint8):
+            wrong.append(f"score of {name} has dtype {score.dtype}; expected real numbers")
+        elif torch.isnan(score).any():
+            wrong.append(f"score of {name} contains NaN; expected finite or infinite numbers")
+    state = model.state_dict()
+    for name, value in result.weights.items():
+        shape = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
+        if name not in state:
+            wrong.append(f"weights name {name!r}, which is no entry of the network's state dict")
+        elif shape != tuple(state[name].shape):
+            expected = tuple(state[name].shape)
+            wrong.append(f"weights of {name} have shape {shape}; expected {expected}")
+        elif torch.isnan(value).any():
+            wrong.append(f"weights of {name} contain NaN; expected finite numbers")
+    for key, number in result.report.items():
+        if not isinstance(number, int | float):
+            wrong.append(f"report {key} is {number!r}; expected a number")
+    return wrong
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """``model`` in evaluation mode; afterwards every module in the mode in which it was."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode

@@ -1,0 +1,84 @@
+"""Networks on disk: a checkpoint that says how to build the network it belongs to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from graphprune import checkpoints
+from graphprune.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+KIND = "checkpoint"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which network a checkpoint holds.
+
+    input_shape: of one example, (channels, height, width).
+    seed: of the initialisation and of the order of the examples.
+    network: its name in the configuration; the model's name where none was given.
+    options: of the model's builder.
+    """
+
+    dataset: str
+    model: str
+    input_shape: tuple[int, ...]
+    num_classes: int
+    seed: int
+    network: str = ""
+    options: dict[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.network:
+            object.__setattr__(self, "network", self.model)
+
+    def build(self) -> nn.Module:
+        """The network with its random initial weights."""
+        from graphprune.models import build
+
+        return build(self.model, self.input_shape, self.num_classes, seed=self.seed, **self.options)
+
+
+def save(path: str | Path, weights: Mapping[str, Tensor], identity: Identity) -> None:
+    """Write the state dict ``weights`` of the network ``identity``, atomically."""
+    metadata = {"network": json.dumps(asdict(identity))}
+    checkpoints.save(path, weights, KIND, metadata)
+
+
+def identity_of(path: str | Path) -> Identity:
+    """The identity in a checkpoint written by ``save``, from its header alone.
+
+    Raises UserError, naming a file that is no checkpoint.
+    """
+    return _identity(path, checkpoints.metadata(path, KIND))
+
+
+def load(path: str | Path) -> tuple[nn.Module, Identity]:
+    """The network in a checkpoint written by ``save``, in evaluation mode, and its identity.
+
+    Raises UserError, naming the file, if it is missing, damaged, or another network's.
+
+    >>> model, identity = load("results/digits/mlp/seed0/dense/checkpoint.safetensors")
+    """
+    tensors, metadata = checkpoints.load(path, KIND)
+    identity = _identity(path, metadata)
+    model = identity.build()
+    checkpoints.fill(model, tensors, path)
+    return model.eval(), identity
+
+
+def _identity(path: str | Path, metadata: Mapping[str, str]) -> Identity:
+    try:
+        stored = json.loads(metadata["network"])
+        return Identity(**{**stored, "input_shape": tuple(stored["input_shape"])})
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path}: does not say which network it holds; expected a checkpoint of graphprune"
+        ) from error

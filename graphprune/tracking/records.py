@@ -1,0 +1,216 @@
+"""From the files of a finished network to what is recorded of it in MLflow."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from graphprune.comparison.columns import UNIT_LABELS, UNIT_METRICS
+from graphprune.jobs.provenance import places
+from graphprune.layout import NetworkPaths, UnitPaths
+from graphprune.models.catalog import MODELS
+from graphprune.plugins import file_of
+from graphprune.tracking import DatasetRecord, UnitRecord
+from graphprune.tracking.unit import digest
+from graphprune.training.regimes import FINETUNE
+
+if TYPE_CHECKING:
+    from graphprune.tracking.models import ModelFormat
+
+# columns of a history that the same seed reproduces
+CURVES = ("loss", "accuracy_train", "accuracy_validation", "learning_rate")
+
+
+@dataclass(frozen=True)
+class Network:
+    """What the records of a dense network and of all its units have in common.
+
+    results: folder of all outputs. labels: dataset, network, model, seed. tags: of the source.
+    data: the prepared dataset. dense_model, unit_models: write the dense network and the units'
+    networks as models in MLflow's format; where one is None, bare checkpoints are recorded.
+    """
+
+    results: Path
+    labels: Mapping[str, object]
+    tags: Mapping[str, object]
+    data: Path
+    dense_model: ModelFormat | None = None
+    unit_models: ModelFormat | None = None
+
+    @property
+    def paths(self) -> NetworkPaths:
+        dataset, network, seed = (str(self.labels[k]) for k in ("dataset", "network", "seed"))
+        return NetworkPaths(str(self.results), dataset, network, seed)
+
+
+def dense_record(
+    network: Network, settings: Mapping[str, object], dense_accuracy: float
+) -> UnitRecord:
+    """The parent run: training of the dense network. settings: all that was configured for it."""
+    paths = network.paths
+    history = Path(paths.dense_history)
+    start, end = _times(history, sum(_column(history, "seconds")))
+    data = dataset_record(network.data)
+    logs = _logs(network.results, paths.job)
+    weights = Path(paths.checkpoint)
+    return UnitRecord(
+        unit=paths.id,
+        params={**network.labels, **settings},
+        metrics={"accuracy_dense": dense_accuracy},
+        curves=_curves(history, "train"),
+        tags={
+            **network.tags,
+            **network.labels,
+            **places(_training(logs)),
+            "stage": "evaluate",
+            "method": "dense",
+            "config_hash": digest(settings)[:16],
+            "lineage": _start(data),
+        },
+        artifacts={
+            **_with_model("dense", paths.id, weights, network.dense_model),
+            # of the first seed only
+            "latency": [path for path in [Path(paths.latency)] if path.exists()],
+            **logs,
+        },
+        datasets=[data],
+        start_time_ms=start,
+        end_time_ms=end,
+    )
+
+
+def unit_record(network: Network, metrics_path: Path, settings: Mapping[str, object]) -> UnitRecord:
+    """The child run of the unit whose ``metrics.json`` is given; its files lie beside that.
+
+    settings: everything that was configured for it. Files that all ratios of its method share lie
+    one folder above. They are recorded once, and so are the logs of the method's jobs.
+    """
+    metrics = json.loads(metrics_path.read_text())
+    paths = UnitPaths.of(network.results, metrics_path)
+    labels = {label: metrics[label] for label in UNIT_LABELS}
+    name = f"{paths.method} {paths.ratio}"
+    method, ratio = f"{paths.regime}/{paths.method}", paths.ratio
+    start, end = _times(metrics_path, metrics["seconds_score"] + metrics["seconds_finetune"])
+    report = {f"score/{key}": value for key, value in metrics["report"].items()}
+    densities = {f"density/{row['layer']}": row["density"] for row in metrics["layers"]}
+    data = dataset_record(network.data)
+    logs = _logs(network.results, paths.method_job)
+    weights = Path(paths.finetuned)
+    return UnitRecord(
+        unit=paths.id,
+        name=name if labels["regime"] == FINETUNE else f"{name} from {labels['regime']}",
+        params={**labels, **settings},
+        metrics={
+            **{key: metrics[key] for key in UNIT_METRICS},
+            "compression_achieved": metrics["params_total"] / max(metrics["params_kept"], 1),
+            **report,
+            **densities,
+        },
+        curves=_curves(Path(paths.history), "finetune"),
+        tags={
+            **network.tags,
+            **labels,
+            **places(_training(logs)),
+            "stage": "evaluate",
+            "config_hash": digest(settings)[:16],
+            "lineage": f"{_start(data)} > {paths.network_id} > {method} > {ratio}",
+        },
+        artifacts=_with_model("unit", paths.id, weights, network.unit_models),
+        shared={method: _files(Path(paths.method_folder)), **logs},
+        datasets=[data],
+        start_time_ms=start,
+        end_time_ms=end,
+    )
+
+
+def dataset_record(path: Path) -> DatasetRecord:
+    """The prepared dataset in the file ``path``, by its header alone."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as opened:
+        header = opened.metadata()
+        sizes = {
+            key.removesuffix(".labels"): opened.get_slice(key).get_shape()[0]
+            for key in opened.keys()  # noqa: SIM118
+            if key.endswith(".labels")
+        }
+    shape = json.loads(header["input_shape"])
+    profile = {"examples": sizes, "shape": shape, "classes": len(json.loads(header["classes"]))}
+    return DatasetRecord(header["name"], header["digest"], path.name, profile)
+
+
+def model_format(folder: Path, weights: Path, calibration: Path) -> ModelFormat:
+    """The writer of models for a network like that in the checkpoint ``weights``.
+
+    folder: for its files. calibration: file of examples; the first becomes the model's example.
+    """
+    from safetensors import safe_open
+
+    from graphprune.tracking.models import ModelFormat
+
+    with safe_open(weights, framework="numpy") as opened:
+        identity = json.loads(opened.metadata()["network"])
+    with safe_open(calibration, framework="numpy") as opened:
+        example = opened.get_slice("layer/input")[0:1]
+    plugin = file_of(MODELS, identity["model"])
+    return ModelFormat(folder, example, identity["num_classes"], weights, plugin)
+
+
+def _with_model(
+    name: str, unit: str, weights: Path, form: ModelFormat | None
+) -> dict[str, list[Path]]:
+    """Files by artifact folder: those beside ``weights`` under ``name``, ``weights`` as a model."""
+    files = _files(weights.parent)
+    if form is None:
+        return {name: files}
+    model = {place: list(paths) for place, paths in form.files(unit, weights).items()}
+    return {name: [path for path in files if path != weights], **model}
+
+
+def _logs(results: Path, job: str) -> dict[str, list[Path]]:
+    """Logs and benchmarks of the jobs named ``job``, by artifact folder: one for each rule."""
+    by_folder: dict[str, list[Path]] = {}
+    for kind, suffix in (("logs", "log"), ("benchmarks", "tsv")):
+        for path in sorted((results / kind).glob(f"*/{job}.{suffix}")):
+            by_folder[f"{kind}/{path.parent.name}"] = [path]
+    return by_folder
+
+
+def _training(logs: Mapping[str, list[Path]]) -> list[Path]:
+    """The logs among ``logs`` of the jobs that trained."""
+    rules = ("logs/train", "logs/finetune")
+    return [path for place, paths in logs.items() if place.startswith(rules) for path in paths]
+
+
+def _start(data: DatasetRecord) -> str:
+    return f"{data.name}@{data.digest[:12]}"
+
+
+def _files(folder: Path) -> list[Path]:
+    # a file whose name begins with a dot is being written, or was left by a job that was killed
+    return sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+
+
+def _times(written: Path, seconds: float) -> tuple[int, int]:
+    """Start and end of the work whose last file is ``written``, in Unix milliseconds."""
+    end = int(1000 * written.stat().st_mtime)
+    return end - int(1000 * seconds), end
+
+
+def _column(history: Path, name: str) -> list[float]:
+    with history.open(newline="") as file:
+        return [float(row[name]) for row in csv.DictReader(file)]
+
+
+def _curves(history: Path, stage: str) -> dict[str, list[tuple[int, float]]]:
+    with history.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {
+        f"{stage}/{name}": [(int(row["epoch"]), float(row[name])) for row in rows]
+        for name in CURVES
+        if rows and name in rows[0]
+    }

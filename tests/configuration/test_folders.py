@@ -1,0 +1,108 @@
+"""Which folders can hold results: those that `make clean` may remove."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from configuration.examples import MINIMAL, changed, refusal
+
+from graphprune.configuration.complete import complete
+from graphprune.configuration.folders import results_folder
+from graphprune.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "above" / "here"
+    folder.mkdir(parents=True)
+    (folder / "file").write_text("")
+    (folder / "link").symlink_to(folder)
+    (folder / "circle").symlink_to("circle")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("results", "sentence"),
+    [
+        ("", "results is empty"),
+        (".", "another folder than the working directory"),
+        ("./", "another folder than the working directory"),
+        ("..", "another folder than the working directory"),
+        ("/", "another folder than the working directory"),
+        ("a/..", "another folder than the working directory"),
+        ("../here", "another folder than the working directory"),
+        ("link", "another folder than the working directory"),
+        ("data", "data.folder is 'data'; allowed: a folder outside the results (data)"),
+        ("file", "file is a file, and a folder is needed"),
+        ("file/below", "file is a file, and a folder is needed"),
+        ("circle", "allowed: a folder that can be reached"),
+        ("~", "begins with neither ~ nor -"),
+        ("~/prunes", "begins with neither ~ nor -"),
+        ("-rf", "begins with neither ~ nor -"),
+        ("a{b}", "has none of {}*?"),
+        ("{results}", "has none of {}*?"),
+        ("a*", "has none of {}*?"),
+        ("a\0b", "without control characters"),
+        ("a\nb", "without control characters"),
+        ("a\x85b", "without control characters"),
+        ("a\u2028b", "without control characters"),
+        ("a" * 256, "names of at most 255 bytes"),
+        ("é" * 128, "names of at most 255 bytes"),
+        ("a/" * 501, "at most 1000 characters"),
+        ("\ud800", "text in Unicode"),
+        (5, "results is 5; allowed: a value of type string"),
+        (None, "results is None; allowed: a value of type string"),
+        (["results"], "results is ['results']; allowed: a value of type string"),
+    ],
+)  # fmt: skip
+def test_refused(results: object, sentence: str) -> None:
+    message = refusal(changed(["results"], results))
+    assert sentence in message
+    # asked for the folder alone, the same is said
+    with pytest.raises(UserError) as caught:
+        results_folder({"results": results})
+    assert f"config: {caught.value}" == message
+
+
+@pytest.mark.parametrize(
+    ("results", "expected"),
+    [
+        ("results", "results"),
+        ("results/", "results"),
+        ("./results//mine/.", "results/mine"),
+        ("../other", "../other"),
+        ("my results", "my results"),
+        ("results'; touch pwned; '", "results'; touch pwned; '"),
+        ("$HOME", "$HOME"),
+        ("é" * 127, "é" * 127),
+        ("..results", "..results"),
+    ],
+)
+def test_allowed(results: str, expected: str) -> None:
+    assert complete(changed(["results"], results))["results"] == expected
+    assert results_folder({"results": results}) == expected
+
+
+def test_an_absolute_folder_outside_is_allowed(tmp_path: Path) -> None:
+    assert complete(changed(["results"], f"{tmp_path}/out/"))["results"] == f"{tmp_path}/out"
+
+
+def test_the_folder_above_the_working_directory_is_refused_by_its_full_path(tmp_path: Path) -> None:
+    assert "working directory" in refusal(changed(["results"], str(tmp_path)))
+
+
+def test_data_below_the_results_would_be_removed_with_them() -> None:
+    config = changed(["data", "folder"], "results/sets")
+    assert "data.folder is 'results/sets'; allowed: a folder outside" in refusal(config)
+
+
+def test_asking_for_the_folder_runs_no_plugin_and_sees_no_other_key(tmp_path: Path) -> None:
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text("raise RuntimeError('it ran')")
+    config = {**MINIMAL, "plugins": [str(plugin)], "seeds": "none", "results": "mine"}
+    assert results_folder(config) == "mine"
+    assert results_folder({}) == "results"
+    config["seeds"] = [0]
+    assert "it ran" in refusal(config)

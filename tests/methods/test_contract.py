@@ -1,0 +1,212 @@
+"""What a method may rely on when it runs, and which of its results are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import graphprune
+from graphprune.errors import UserError
+from graphprune.methods import Method, Result
+from graphprune.methods.contract import run_checked, violations
+
+Run = Callable[[nn.Module, Any, Any], Any]
+
+
+def network() -> nn.Module:
+    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
+
+
+def scores(**changes: Any) -> dict[str, Any]:
+    """Scores that are right, but for the changes; None takes one away."""
+    right = {"0.weight": torch.ones(4, 3), "3.weight": torch.ones(2, 4)}
+    changed = right | {name.replace("_", "."): value for name, value in changes.items()}
+    return {name: value for name, value in changed.items() if value is not None}
+
+
+def method(run: Run) -> Method:
+    @dataclass(frozen=True)
+    class Mine(Method):
+        name: ClassVar[str] = "mine"
+        paper: ClassVar[str] = "a test"
+
+        def run(self, model: nn.Module, inputs: Any = None, targets: Any = None) -> Any:
+            return run(model, inputs, targets)
+
+    return Mine()
+
+
+ANYTHING = object()
+
+
+@pytest.mark.parametrize(
+    ("result", "sentence"),
+    [
+        (None, "run returned NoneType; expected graphprune.Result"),
+        (scores(), "run returned dict; expected graphprune.Result"),
+        (Result(list(scores())), "scores are list; expected a dictionary"),
+        (Result(None), "scores are NoneType; expected a dictionary"),
+        (Result({}), "scores lack 0.weight; expected one tensor for each prunable weight"),
+        (Result(scores(**{"3_weight": None})), "scores lack 3.weight"),
+        (Result(scores(**{"0_bias": torch.ones(4)})),
+         "scores name '0.bias'; expected the prunable weights 0.weight, 3.weight"),
+        (Result(scores() | {3: torch.ones(1)}), "scores name 3; expected the prunable weights"),
+        (Result(scores(**{"0_weight": torch.ones(3, 4)})),
+         "score of 0.weight has shape (3, 4); expected (4, 3)"),
+        (Result(scores(**{"0_weight": torch.ones(4)})),
+         "score of 0.weight has shape (4,); expected (4, 3)"),
+        (Result(scores(**{"0_weight": torch.tensor(1.0)})),
+         "score of 0.weight has shape (); expected (4, 3)"),
+        (Result(scores(**{"0_weight": np.ones((4, 3))})),
+         "score of 0.weight is ndarray; expected a torch.Tensor"),
+        (Result(scores(**{"0_weight": 1.0})), "score of 0.weight is float; expected a torch.Tens"),
+        (Result(scores(**{"3_weight": torch.ones(2, 4).bool()})),
+         "score of 3.weight has dtype torch.bool; expected real numbers"),
+        (Result(scores(**{"3_weight": torch.ones(2, 4).to(torch.complex64)})),
+         "score of 3.weight has dtype torch.complex64; expected real numbers"),
+        (Result(scores(**{"3_weight": torch.full((2, 4), torch.nan)})),
+         "score of 3.weight contains NaN; expected finite or infinite numbers"),
+        (Result(scores(), weights=[]), "weights are list; expected a dictionary"),
+        (Result(scores(), weights={"0.wait": torch.ones(4, 3)}),
+         "weights name '0.wait', which is no entry of the network's state dict"),
+        (Result(scores(), weights={"0.weight": torch.ones(3, 4)}),
+         "weights of 0.weight have shape (3, 4); expected (4, 3)"),
+        (Result(scores(), weights={"0.weight": [1.0]}),
+         "weights of 0.weight have shape list; expected (4, 3)"),
+        (Result(scores(), weights={"0.bias": torch.full((4,), torch.nan)}),
+         "weights of 0.bias contain NaN; expected finite numbers"),
+        (Result(scores(), report=[("a", 1)]), "report are list; expected a dictionary"),
+        (Result(scores(), report={"a": "1"}), "report a is '1'; expected a number"),
+        (Result(scores(), report={"a": torch.tensor(1.0)}), "report a is tensor(1.); expected a"),
+        (Result(scores(), report={"a": None}), "report a is None; expected a number"),
+    ],
+)  # fmt: skip
+def test_wrong_results_are_refused(result: Any, sentence: str) -> None:
+    with pytest.raises(UserError) as caught:
+        run_checked(method(lambda *_: result), network())
+    assert str(caught.value).startswith("method mine: ")
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(violations(network(), result)) >= 1
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        Result(scores()),
+        Result(scores(**{"0_weight": torch.full((4, 3), -torch.inf)})),
+        Result(
+            scores(**{"0_weight": torch.ones(4, 3).double(), "3_weight": torch.ones(2, 4).int()})
+        ),
+        Result(scores(**{"0_weight": torch.ones(4, 3).half()})),
+        Result(scores(**{"0_weight": torch.ones(4, 3, requires_grad=True)})),
+        Result(scores(), weights={"0.weight": torch.zeros(4, 3), "1.running_mean": torch.ones(4)}),
+        Result(scores(), report={"a": 1, "b": 2.5, "c": float("inf"), "d": np.float64(3)}),
+        Result(scores(), onward=ANYTHING),
+    ],
+)
+def test_right_results_come_back_as_they_are(result: Result) -> None:
+    assert run_checked(method(lambda *_: result), network()) is result
+    assert violations(network(), result) == []
+
+
+def test_all_that_is_wrong_is_listed() -> None:
+    wrong = violations(
+        network(),
+        Result(
+            scores(**{"0_weight": torch.ones(1), "more": torch.ones(1)}),
+            weights={"x": torch.ones(1)},
+            report={"a": "b"},
+        ),
+    )
+    assert len(wrong) == 4
+
+
+def test_the_model_is_evaluated_with_gradients_whatever_is_set_outside() -> None:
+    model = network().train()
+    model[1].eval()
+    modes = [module.training for module in model.modules()]
+    seen = {}
+
+    def run(given: nn.Module, inputs: Any, targets: Any) -> Result:
+        seen.update(
+            modes=[module.training for module in given.modules()],
+            enabled=torch.is_grad_enabled(),
+            inputs=inputs,
+            targets=targets,
+            gradient=given(inputs).sum().requires_grad,
+            model=given,
+        )
+        given.train()
+        return Result(scores())
+
+    inputs, targets = torch.rand(5, 3), torch.zeros(5, dtype=torch.int64)
+    with torch.no_grad():
+        run_checked(method(run), model, inputs, targets)
+        assert not torch.is_grad_enabled()
+    assert seen["modes"] == [False] * 5
+    assert seen["enabled"]
+    assert seen["gradient"]
+    assert seen["inputs"] is inputs
+    assert seen["targets"] is targets
+    assert seen["model"] is model
+    assert [module.training for module in model.modules()] == modes
+
+
+@pytest.mark.parametrize("error", [RuntimeError("it broke"), UserError("it broke")])
+def test_modes_and_gradients_are_as_before_where_the_method_fails(error: Exception) -> None:
+    model = network().train()
+    model[3].eval()
+    modes = [module.training for module in model.modules()]
+
+    def run(given: nn.Module, *_: Any) -> Result:
+        assert not given.training
+        raise error
+
+    with torch.no_grad(), pytest.raises(type(error), match="it broke"):
+        run_checked(method(run), model)
+    assert [module.training for module in model.modules()] == modes
+    # also where the result is refused
+    with pytest.raises(UserError, match="scores lack"):
+        run_checked(method(lambda *_: Result({})), model)
+    assert [module.training for module in model.modules()] == modes
+    assert torch.is_grad_enabled()
+
+
+def test_a_result_at_a_looser_sparsity_is_handed_on() -> None:
+    @dataclass(frozen=True)
+    class Chained(Method):
+        name: ClassVar[str] = "chained"
+        paper: ClassVar[str] = "a test"
+
+        def run(self, model: nn.Module, inputs: Any = None, targets: Any = None) -> Result:
+            return Result(scores(), onward="first")
+
+        def run_after(
+            self, looser: Any, model: Any, inputs: Any = None, targets: Any = None
+        ) -> Any:
+            return Result(scores(), onward=[looser.onward, inputs, targets, model.training])
+
+    model = network()
+    first = run_checked(Chained(), model)
+    second = run_checked(Chained(), model, torch.ones(1), torch.zeros(1), looser=first)
+    assert second.onward == ["first", torch.ones(1), torch.zeros(1), False]
+    # a method that has nothing to go on from runs as ever
+    plain = method(lambda *_: Result(scores(), onward="ran"))
+    assert run_checked(plain, model, looser=first).onward == "ran"
+
+
+def test_score_checks_as_well() -> None:
+    with pytest.raises(UserError, match="model has no linear or convolution layer"):
+        graphprune.score(nn.ReLU(), "random")
+    model = network()
+    model[0].weight.data.fill_(torch.nan)
+    with pytest.raises(UserError, match=r"^method magnitude: score of 0\.weight contains NaN"):
+        graphprune.score(model, "magnitude")
+    assert model.training

@@ -1,0 +1,59 @@
+"""Curvature scored in parts and gathered is curvature scored at once, bit by bit."""
+
+import pytest
+import torch
+
+from graphprune.errors import UserError
+from graphprune.methods.curvature import Curvature, gather
+from graphprune.models import networks
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return networks.Identity("mnist5k", "lenet5", (1, 28, 28), 10, 0).build()
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    generator = torch.Generator().manual_seed(1)
+    images = torch.rand(7, 1, 28, 28, generator=generator)
+    return images * (images > 0.6)
+
+
+@pytest.mark.parametrize("parts", [2, 3, 7])
+def test_gathered_parts_are_the_whole(model, inputs, parts):
+    method = Curvature(threads=1)
+    whole = method.run(model, inputs)
+    joined = gather([method.run_part(model, inputs, part, parts) for part in range(parts)])
+    assert list(joined.scores) == list(whole.scores)
+    for name, scores in whole.scores.items():
+        assert joined.scores[name].numpy().tobytes() == scores.numpy().tobytes()
+    assert joined.report["examples"] == whole.report["examples"] == 7
+    assert joined.report["edges"] == whole.report["edges"]
+    assert joined.report["certified_error"] >= 0
+
+
+def test_no_part_alone_is_the_whole(model, inputs):
+    method = Curvature(threads=1)
+    whole = method.run(model, inputs).scores
+    for part in range(3):
+        scores = method.run_part(model, inputs, part, 3).scores
+        assert any(not torch.equal(scores[name], whole[name]) for name in whole)
+        assert all((scores[name] <= whole[name]).all() for name in whole)
+
+
+@pytest.mark.parametrize(("part", "parts"), [(0, 8), (2, 2), (-1, 3), (0, 0)])
+def test_a_part_without_examples_is_refused(model, inputs, part, parts):
+    with pytest.raises(UserError, match=rf"part is {part} of {parts}; .*calibration.parts"):
+        Curvature().run_part(model, inputs, part, parts)
+
+
+def test_missing_or_foreign_parts_are_refused(model, inputs):
+    with pytest.raises(UserError, match="missing, or of different networks"):
+        gather([])
+    result = Curvature(threads=1).run_part(model, inputs, 0, 7)
+    name = next(iter(result.scores))
+    other = type(result)({key: s for key, s in result.scores.items() if key != name})
+    with pytest.raises(UserError, match="missing, or of different networks"):
+        gather([result, other])

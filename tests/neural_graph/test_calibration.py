@@ -1,0 +1,91 @@
+"""Calibration examples and the values of every layer."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from graphprune import models
+from graphprune.data import Split
+from graphprune.errors import UserError
+from graphprune.neural_graph import calibration
+
+
+class FirstPixels(nn.Module):
+    """Answers with the position of the largest of the first three pixels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 3, bias=False)
+        with torch.no_grad():
+            self.fc.weight.copy_(torch.eye(3, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(x.flatten(1))
+
+
+def split(answers: list[int], labels: list[int]) -> Split:
+    images = torch.zeros(len(answers), 1, 2, 2)
+    images.view(-1, 4)[torch.arange(len(answers)), answers] = 1.0
+    return Split(images, torch.tensor(labels))
+
+
+def test_first_correct_ones_of_each_class() -> None:
+    examples = split(
+        answers=[0, 1, 0, 2, 1, 2, 0, 1, 0, 2],
+        labels=[0, 0, 0, 2, 1, 1, 0, 1, 2, 2],
+    )
+    model = FirstPixels()
+    # correct: 0, 2, 3, 4, 6, 7, 9
+    assert calibration.calibration_examples(model, examples, 1).tolist() == [0, 3, 4]
+    for batch_size in (1, 3, 100):
+        chosen = calibration.calibration_examples(model, examples, 2, batch_size)
+        assert chosen.tolist() == [0, 2, 3, 4, 7, 9]
+        assert chosen.dtype == torch.int64
+    assert model.training
+
+
+def test_too_few_correct_ones_are_an_error() -> None:
+    examples = split(answers=[0, 1, 2, 0, 1], labels=[0, 1, 1, 0, 2])
+    with pytest.raises(UserError, match="class 1 has 1, class 2 has 0") as caught:
+        calibration.calibration_examples(FirstPixels(), examples, 2)
+    assert "\n" not in str(caught.value)
+
+
+def test_at_least_one_is_asked_for() -> None:
+    with pytest.raises(UserError, match="per_class is 0"):
+        calibration.calibration_examples(FirstPixels(), split([0], [0]), 0)
+
+
+def test_capture() -> None:
+    model = models.build("lenet5", (1, 28, 28), 10)
+    inputs = torch.rand(3, 1, 28, 28)
+    found = calibration.capture(model, inputs)
+    assert {name: tuple(value.shape) for name, value in found.items()} == {
+        "input": (3, 1, 28, 28),
+        "relu1": (3, 6, 12, 12),
+        "relu2": (3, 16, 4, 4),
+        "relu3": (3, 120),
+        "relu4": (3, 84),
+        "fc3": (3, 10),
+    }
+    assert torch.equal(found["input"], inputs)
+    with torch.no_grad():
+        torch.testing.assert_close(found["relu1"], torch.relu(model.conv1(inputs)))
+        torch.testing.assert_close(found["fc3"], model(inputs))
+    assert (found["relu3"] >= 0).all()
+
+
+def test_saved_and_read(tmp_path) -> None:
+    examples = split(answers=[0, 1, 0, 2, 1], labels=[0, 1, 1, 2, 1])
+    model = FirstPixels()
+    chosen = calibration.calibration_examples(model, examples, 1)
+    path = tmp_path / "calibration.safetensors"
+    calibration.save(path, model, examples, chosen)
+    inputs, labels = calibration.read(path)
+    assert torch.equal(inputs, examples.images[chosen])
+    assert labels.tolist() == [0, 1, 2]
+    path.write_bytes(b"not this")
+    with pytest.raises(UserError, match=r"calibration\.safetensors"):
+        calibration.read(path)

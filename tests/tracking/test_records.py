@@ -1,0 +1,183 @@
+"""What is recorded of a network's files: tags, lineage, logs, datasets, models that load."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+import torch
+
+from graphprune import data
+from graphprune.files import write_csv, write_json
+from graphprune.models import networks
+from graphprune.neural_graph import calibration
+from graphprune.tracking import create_store, records
+
+UNIT = "digits/mlp/seed0/finetune/random/x2"
+
+
+def log(results: Path, rule: str, name: str, job: str, host: str = "node1") -> None:
+    path = results / "logs" / rule / f"{name}.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    began = f"2026-01-01 00:00:00,000 INFO started on {host}"
+    path.write_text(f"{began}\n2026-01-01 00:00:01,000 INFO x\n{began}, Slurm job {job}\n")
+    tsv = results / "benchmarks" / rule / f"{name}.tsv"
+    tsv.parent.mkdir(parents=True, exist_ok=True)
+    tsv.write_text("s\n1.0\n")
+
+
+def unit_metrics() -> dict[str, object]:
+    labels = {
+        "dataset": "digits",
+        "network": "mlp",
+        "model": "mlp",
+        "seed": 0,
+        "regime": "finetune",
+    }
+    numbers = dict.fromkeys(records.UNIT_METRICS, 0.5)
+    layers = [{"layer": "fc1.weight", "density": 0.25, "flops_kept": 8}]
+    labels |= {"method": "random", "compression": 2.0}
+    return {**labels, **numbers, "report": {"nodes": 4}, "layers": layers}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of one network and one unit, as the workflow lays them out."""
+    results = tmp_path_factory.mktemp("results")
+    dataset = data.load("digits")
+    data.save(results / "data" / "digits.safetensors", dataset)
+    identity = networks.Identity("digits", "mlp", dataset.input_shape, 10, 0)
+    dense, unit = results / "digits/mlp/seed0/dense", results / UNIT
+    rows = [{"epoch": e, "learning_rate": 0.1, "loss": 1 / e, "seconds": 1.0} for e in (1, 2)]
+    model = identity.build().eval()
+    networks.save(dense / "checkpoint.safetensors", model.state_dict(), identity)
+    calibration.save(dense / "activations.safetensors", model, dataset.train, torch.arange(3))
+    halved = {name: tensor / 2 for name, tensor in model.state_dict().items()}
+    networks.save(unit / "finetuned.safetensors", halved, identity)
+    for folder in (dense, unit):
+        write_csv(folder / "history.csv", rows)
+    write_csv(dense.parent / "latency.csv", [{"batch_size": 1, "dense": 1e-4}])
+    write_json(unit / "metrics.json", unit_metrics())
+    (unit.parent / "scores.safetensors").write_bytes(b"scores")
+    (unit.parent / ".scores.partial").write_bytes(b"left by a killed job")
+    log(results, "train", "digits-mlp-seed0", "7")
+    log(results, "latency", "digits-mlp-seed0", "8")
+    log(results, "track", "digits-mlp", "8")
+    log(results, "finetune_1", "digits-mlp-seed0-finetune-random", "9", "node2")
+    log(results, "score", "digits-mlp-seed0-finetune-random", "10", "node3")
+    log(results, "train", "digits-mlp-seed01", "11")
+    return results
+
+
+@pytest.fixture(scope="module")
+def recorded(results: Path, tmp_path_factory: pytest.TempPathFactory):
+    """Client and runs by unit, after recording with a model for every unit."""
+    dense = results / "digits/mlp/seed0/dense"
+    form = records.model_format(
+        tmp_path_factory.mktemp("models"),
+        dense / "checkpoint.safetensors",
+        dense / "activations.safetensors",
+    )
+    network = network_in(results, form)
+    store = create_store(tmp_path_factory.mktemp("store"), "demo")
+    unit = records.unit_record(network, results / UNIT / "metrics.json", {"finetune/epochs": 2})
+    parent = records.dense_record(network, {"train/epochs": 2}, 0.75)
+    runs = store.record(parent, [unit])
+    assert store.record(parent, [unit]) == runs
+    return store.client, {name: store.client.get_run(run) for name, run in runs.items()}
+
+
+def network_in(results: Path, form=None) -> records.Network:
+    labels = {"dataset": "digits", "network": "mlp", "model": "mlp", "seed": 0}
+    source = {"commit": "abc", "dirty": "false"}
+    return records.Network(results, labels, source, results / "data/digits.safetensors", form, form)
+
+
+def test_tags_say_where_a_unit_comes_from(recorded) -> None:
+    _, runs = recorded
+    tags = runs[UNIT].data.tags
+    expected = {"method": "random", "regime": "finetune", "compression": "2.0", "commit": "abc",
+                "dirty": "false", "host": "node2", "scheduler_job": "9"}  # fmt: skip
+    assert expected.items() <= tags.items()
+    assert tags["lineage"].endswith("> digits/mlp/seed0 > finetune/random > x2")
+    digest = data.load("digits").digest
+    assert tags["lineage"].startswith(f"digits@{digest[:12]} ")
+    dense = runs["digits/mlp/seed0"].data.tags
+    assert (dense["host"], dense["scheduler_job"]) == ("node1", "7")
+    assert len(tags["config_hash"]) == 16
+    assert tags["config_hash"] != dense["config_hash"]
+
+
+def test_the_configuration_hash_is_that_of_the_settings(results: Path) -> None:
+    network, path = network_in(results), results / UNIT / "metrics.json"
+
+    def hashed(settings: dict[str, object]) -> object:
+        return records.unit_record(network, path, settings).tags["config_hash"]
+
+    assert hashed({"a": 1, "b": 2}) == hashed({"b": 2, "a": 1}) != hashed({"a": 1, "b": 3})
+
+
+def test_datasets_carry_the_digest_of_their_content(recorded) -> None:
+    _, runs = recorded
+    dataset = data.load("digits")
+    for run in runs.values():
+        (used,) = run.inputs.dataset_inputs
+        assert used.dataset.name == "digits"
+        assert dataset.digest.startswith(used.dataset.digest)
+        assert len(used.dataset.digest) == 36
+        profile = json.loads(used.dataset.profile)
+        assert profile["sha256"] == dataset.digest
+        assert profile["examples"]["test"] == len(dataset.test)
+        assert (profile["shape"], profile["classes"]) == ([1, 8, 8], 10)
+
+
+def test_logs_and_benchmarks_lie_once_in_the_parent(recorded, tmp_path: Path) -> None:
+    client, runs = recorded
+    parent, unit = (runs[name].info.run_id for name in ("digits/mlp/seed0", UNIT))
+    assert {file.path for file in client.list_artifacts(parent, "logs")} == {
+        "logs/train", "logs/latency", "logs/finetune_1", "logs/score"
+    }  # fmt: skip
+    (file,) = client.list_artifacts(parent, "latency")
+    assert file.path == "latency/latency.csv"
+    (file,) = client.list_artifacts(parent, "benchmarks/train")
+    assert file.path == "benchmarks/train/digits-mlp-seed0.tsv"
+    assert {file.path for file in client.list_artifacts(unit)} == {"lineage.json", "model", "unit"}
+    copy = client.download_artifacts(unit, "lineage.json", str(tmp_path))
+    owners = {e["path"]: e["run_id"] for e in json.loads(Path(copy).read_text())["artifacts"]}
+    assert owners["logs/score/digits-mlp-seed0-finetune-random.log"] == parent
+    assert owners["finetune/random/scores.safetensors"] == parent
+    assert owners["model/data/finetuned.safetensors"] == unit
+    assert owners["model/data/checkpoint.safetensors"] == parent
+    assert not [path for path in owners if ".partial" in path]
+
+
+@pytest.mark.parametrize("unit", ["digits/mlp/seed0", UNIT])
+def test_models_predict_what_the_checkpoints_do(recorded, results: Path, unit: str) -> None:
+    client, runs = recorded
+    location = runs[unit].info.artifact_uri
+    model = mlflow.pyfunc.load_model(f"{location}/model")
+    images = data.load("digits").test.images[:5]
+    name = "finetuned" if unit == UNIT else "dense/checkpoint"
+    network, _ = networks.load(results / unit / f"{name}.safetensors")
+    with torch.no_grad():
+        expected = network(images).numpy()
+    np.testing.assert_array_equal(model.predict(images.numpy()), expected)
+    example = model.input_example
+    np.testing.assert_array_equal(example, data.load("digits").train.images[:1].numpy())
+    assert model.metadata.signature.inputs.inputs[0].shape == (-1, 1, 8, 8)
+    assert model.metadata.signature.outputs.inputs[0].shape == (-1, 10)
+    with pytest.raises(mlflow.exceptions.MlflowException, match="shape"):
+        model.predict(np.zeros((1, 1, 9, 9), np.float32))
+    assert client.list_artifacts(runs[unit].info.run_id, "model/data")
+
+
+def test_without_models_the_bare_checkpoints_are_recorded(results: Path) -> None:
+    network = network_in(results)
+    unit = records.unit_record(network, results / UNIT / "metrics.json", {})
+    assert results / UNIT / "finetuned.safetensors" in unit.artifacts["unit"]
+    dense = records.dense_record(network, {}, 0.5)
+    assert "checkpoint.safetensors" in {path.name for path in dense.artifacts["dense"]}
+    assert not {"model", "model/data"} & {*unit.artifacts, *dense.artifacts}
