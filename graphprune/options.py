@@ -91,9 +91,23 @@ def validated(
     section: type[BaseModel]
     section = cls if issubclass(cls, BaseModel) else section_of(cls, leave_out)  # type: ignore[arg-type]
     try:
-        return section.model_validate(dict(values)).model_dump()
+        complete: dict[str, Any] = section.model_validate(dict(values)).model_dump()
     except ValidationError as error:
         raise first_error(error, section, values, where) from None
+    _check_integers(complete, where)
+    return complete
+
+
+def _check_integers(value: Any, where: str) -> None:
+    """UserError for an integer that no array or file can hold; a field need not say so."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            _check_integers(inner, join(where, [key]))
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            _check_integers(inner, join(where, [index]))
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise UserError(f"{where} is {shown(value)}; allowed: an integer of 64 bits")
 
 
 def keyword_options(

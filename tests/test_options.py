@@ -112,7 +112,9 @@ def test_an_unknown_key_is_named_before_what_else_is_wrong() -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.floats(0.001, 3), st.integers(1, 100), st.lists(st.integers(), max_size=4))
+@given(
+    st.floats(0.001, 3), st.integers(1, 100), st.lists(st.integers(-(2**63), 2**63 - 1), max_size=4)
+)
 def test_what_is_allowed_comes_back(power: float, steps: int, sizes: list[int]) -> None:
     taken = validated(Options, {"power": power, "steps": steps, "sizes": sizes})
     assert (taken["power"], taken["steps"], taken["sizes"]) == (power, steps, tuple(sizes))
@@ -259,3 +261,17 @@ def test_anything_is_shown_on_one_line(value: object, length: int) -> None:
     text = shown(value, length)
     assert text.isprintable()
     assert len(text) <= length
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, 10**5000], ids=["above", "below", "far"])
+def test_an_integer_beyond_64_bits_is_refused_where_a_field_has_no_range(value: int) -> None:
+    @dataclass(frozen=True)
+    class Wide:
+        steps: int = 1
+        widths: list[int] = field(default_factory=list)
+
+    assert validated(Wide, {"steps": 2**63 - 1})["steps"] == 2**63 - 1
+    with pytest.raises(UserError, match=r"methods\.wide\.steps is .*; allowed: an integer of 64"):
+        validated(Wide, {"steps": value}, "methods.wide")
+    with pytest.raises(UserError, match=r"widths\[1\] is .*; allowed: an integer of 64 bits"):
+        validated(Wide, {"widths": [1, value]})
