@@ -25,6 +25,7 @@ BUILTIN = {
     "curvature": "graphprune.methods.curvature:Curvature",
     "rgp": "graphprune.methods.rgp:RGP",
     "probmask": "graphprune.methods.probmask:ProbMask",
+    "snip": "graphprune.methods.snip:SNIP",
 }
 # class attributes that a method may set, and the type of each
 ATTRIBUTES = {
