@@ -277,6 +277,15 @@ class UnitPaths(MethodPaths):
         return cls(str(results), dataset, network, int(number[1]), regime, method, float(size[1]))
 
 
+def folder_of(path: str) -> str:
+    """The folder a file lies in: of a file of a unit, that of the unit.
+
+    >>> folder_of("results/digits/mlp/seed0/finetune/rgp/x8/mask.safetensors")
+    'results/digits/mlp/seed0/finetune/rgp/x8'
+    """
+    return path.rpartition("/")[0]
+
+
 def mark(results: str | Path) -> None:
     """Make the folder ``results``, and mark it as one that may be removed as a whole.
 

@@ -139,10 +139,13 @@ def keyword_options(
 def check_fields(instance: Any) -> None:
     """UserError unless every field of the dataclass ``instance`` has a value of its type and range.
 
-    For ``__post_init__``. NumPy's numbers count as Python's.
+    For ``__post_init__``. NumPy's numbers become Python's.
     """
     values = {field.name: _plain(getattr(instance, field.name)) for field in fields(instance)}
     validated(type(instance), values)
+    for name, value in values.items():
+        if value is not getattr(instance, name):
+            object.__setattr__(instance, name, value)
 
 
 def first_error(
@@ -261,10 +264,6 @@ def _allowed(details: list[ErrorDetails]) -> str:
         elif kind in ("string_too_long", "too_long"):
             what = "characters" if isinstance(detail["input"], str) else "entries"
             part = f"at most {context['max_length']} {what}"
-        elif kind == "too_long":
-            # also of a text that is checked after it was taken
-            unit = "characters" if isinstance(detail["input"], str) else "entries"
-            part = f"at most {context['max_length']} {unit}"
         elif kind == "string_unicode":
             part = "text in Unicode, without halves of surrogate pairs"
         else:

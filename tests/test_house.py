@@ -98,6 +98,6 @@ def test_shared_rule_files_name_no_method(name: str) -> None:
         assert not re.search(rf"\b{method}\b", text), method
 
 
-def test_every_module_is_tested_in_the_folder_of_its_name() -> None:
+def test_every_folder_has_a_folder_of_tests() -> None:
     folders = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
     assert folders <= {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()}

@@ -56,13 +56,13 @@ def unit_metrics(
     counts are what was achieved. device: where accuracies are measured. train_epochs: of the dense
     network; ``epochs`` is what the unit took in all. The paths are the unit's files.
     """
-    scored = results.load(scores)
+    report, seconds_score = results.report_of(scores)
     masks, _ = checkpoints.load(mask, "mask")
     before, _ = networks.load(pruned)
     after, _ = networks.load(finetuned)
     layers = evaluation.costs(after, identity.input_shape, masks)
     sizes = savings(after, masks, identity.input_shape, batch_sizes=())
-    trained = int(scored.result.report.get("epochs_trained", 0))
+    trained = int(report.get("epochs_trained", 0))
     seconds = _seconds(history)
     return {
         **labels_of(identity, regime, method, compression),
@@ -77,9 +77,9 @@ def unit_metrics(
         "accuracy_pruned": evaluation.accuracy(before.to(device), test),
         "accuracy_finetuned": evaluation.accuracy(after.to(device), test),
         "epochs": epochs_in_all(regime, train_epochs, trained, len(seconds)),
-        "seconds_score": scored.seconds,
+        "seconds_score": seconds_score,
         "seconds_finetune": sum(seconds),
-        "report": scored.result.report,
+        "report": report,
         "layers": [
             {"layer": layer.name, "density": layer.density, "flops_kept": layer.flops_kept}
             for layer in layers

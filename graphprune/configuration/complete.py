@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from graphprune.configuration.folders import check_folders, without_slash
+from graphprune.configuration.folders import FORBIDDEN, check_folders, without_slash
 from graphprune.configuration.keys import NAME, NAME_IN_WORDS, Config, entry_section
 from graphprune.configuration.plan import check_plan
 from graphprune.errors import UserError, one_of, shown
@@ -93,6 +93,8 @@ def _plugins(given: object, beside: Path | None) -> list[str]:
 
 
 def _plugin(path: str, beside: Path | None) -> str:
+    if any(letter in path for letter in FORBIDDEN):
+        raise UserError(f"plugins: {shown(path)}; allowed: a path without any of {FORBIDDEN}")
     folders = [folder for folder in (beside, Path()) if folder is not None]
     try:
         for folder in folders:

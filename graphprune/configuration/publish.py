@@ -46,8 +46,8 @@ def schema() -> dict[str, Any]:
         entries[name] = {"$ref": f"#/$defs/method_{name}"}
     made["properties"]["methods"] |= {
         "properties": entries,
-        # an entry under another label names its method
-        "additionalProperties": {"type": "object", "required": ["method"]},
+        # a label of its own, or a method of a plug-in
+        "additionalProperties": {"type": "object"},
     }
     # of settings that override others only those given count
     for override in made["$defs"]["Overrides"]["properties"].values():
@@ -113,7 +113,7 @@ methods:
 
 Every entry may have `method`, `scope` (`global` ranks all weights together, `layer` prunes every
 layer alike) and `regimes` (those of the top level where it does not say). What else it may have
-depends on the method. The workflow itself sets seed, threads and sparsity."""
+depends on the method. The workflow itself sets `seed`, `threads`, `sparsity` and `checkpoint`."""
 _SHARED = ("method", "scope", "regimes")
 
 

@@ -65,7 +65,7 @@ class Task:
     stage: one of ``BASE``. dataset, model: of its network; empty for an overview. options: of the
     model's builder. batch: examples a training step. passes: epochs times trainings. examples: how
     many curvature looks at. units: how many the job makes or shows. device: where stages that train
-    or measure run.
+    or measure run. training_split: whether a job that scores holds it.
     """
 
     stage: str
@@ -77,6 +77,7 @@ class Task:
     units: int = 1
     device: str = "cpu"
     options: Mapping[str, object] = field(default_factory=dict)
+    training_split: bool = False
 
     def __post_init__(self) -> None:
         if self.stage not in BASE:
@@ -141,7 +142,7 @@ def _bytes(task: Task) -> float:
         "finetune": max(training, inference),
         "learn": max(2 * training, inference) + 10 * weights,
         "graph": 4 * weights + 12 * edges,
-        "score": 6 * weights + 12 * edges,
+        "score": 6 * weights + 12 * edges + images * task.training_split,
         "prune": 6 * weights,
         "latency": 6 * weights + 4 * 64 * size.activations,
     }.get(task.stage, inference)

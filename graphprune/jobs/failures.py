@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from graphprune.layout import folder_of
+
 # what job.py writes as the first and the last line of every attempt
 STARTED, FINISHED = " INFO started on ", " INFO finished after "
 ERROR = " ERROR "
@@ -61,7 +63,7 @@ def describe(rule: str, outputs: Sequence[str], logs: Sequence[str], command: st
 
     outputs: of the job; their common folder names the unit.
     """
-    folders = {path.rpartition("/")[0] for path in outputs}
+    folders = {folder_of(path) for path in outputs}
     lines = [f"FAILED {rule}: {', '.join(sorted(folders)) or 'no output'}"]
     for path in logs:
         end = tail(path)

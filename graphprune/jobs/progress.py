@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from graphprune.layout import folder_of
+
 
 class Progress:
     """Counts the units of a run from the jobs that start and finish.
@@ -21,8 +23,8 @@ class Progress:
     """
 
     def __init__(self, wanted: Iterable[str], present: Iterable[str] = ()) -> None:
-        self.units = {_folder(path): path for path in wanted}
-        self.done = {_folder(path) for path in present} & set(self.units)
+        self.units = {folder_of(path): path for path in wanted}
+        self.done = {folder_of(path) for path in present} & set(self.units)
         self.running: set[str] = set()
         self._jobs: dict[object, list[str]] = {}
 
@@ -38,14 +40,14 @@ class Progress:
     def finished(self, job: object) -> None:
         """``job`` has made its outputs; one that never started is ignored."""
         for path in self._jobs.get(job, []):
-            if self.units.get(_folder(path)) == path:
-                self.done.add(_folder(path))
+            if self.units.get(folder_of(path)) == path:
+                self.done.add(folder_of(path))
         self.running -= self.done
 
     def _units_of(self, job: object) -> set[str]:
-        folders = {_folder(path) for path in self._jobs.get(job, [])}
+        folders = {folder_of(path) for path in self._jobs.get(job, [])}
         # scores are a folder above the units that are made from them
-        return {unit for unit in self.units if {unit, _folder(unit)} & folders}
+        return {unit for unit in self.units if {unit, folder_of(unit)} & folders}
 
     def line(self, steps: int, of: int, seconds: float) -> str:
         """One line: the units, ``steps`` done out of ``of``, and the time the others may take.
@@ -72,7 +74,3 @@ def duration(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
-
-
-def _folder(path: str) -> str:
-    return path.rpartition("/")[0]

@@ -65,7 +65,8 @@ class Method(ABC):
         achieved sparsity is what is reported (RGP).
     seeded: draws random numbers, and has a field ``seed``.
     divisible: can score some of the examples in a job of their own (`run_part`, `gather`).
-    figures: which figures it has of its own: "removal_curves" (and the histogram of −score),
+    figures: which figures it has of its own: "removal_curves" (with a
+        histogram; for scores that are minus a curvature),
         "probabilities" (how far keep probabilities are from 0 and 1), "regular_graph".
     graph_options: hyperparameters that the neural graph's curvature is computed with as well.
 

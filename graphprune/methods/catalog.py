@@ -6,7 +6,7 @@ Nothing here, and no method's module, imports torch: the workflow reads them whi
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cached_property
 from importlib import import_module
@@ -15,7 +15,7 @@ from typing import get_args
 
 from graphprune.errors import UserError, one_of
 from graphprune.methods.base import Examples, Method
-from graphprune.options import section_of
+from graphprune.options import Section, section_of
 from graphprune.plugins import Catalog, source_of
 
 # name -> "module:class"; figures draw the methods in this order
@@ -54,7 +54,8 @@ def _methods_in(module: ModuleType) -> dict[str, str | type[Method]]:
         if (
             isinstance(thing, type)
             and issubclass(thing, Method)
-            and thing.__module__ == module.__name__
+            # of a package also what its modules define
+            and f"{thing.__module__}.".startswith(f"{module.__name__}.")
             and not thing.__name__.startswith("_")
         ):
             if wrong := faults(thing):
@@ -107,11 +108,26 @@ def has_option(cls: type[Method], option: str) -> bool:
     return option in {field.name for field in fields(cls)}
 
 
+def options_in_job(
+    name: str, options: Mapping[str, object], seed: int, threads: int
+) -> dict[str, object]:
+    """``options`` and what the workflow sets of the method's other fields, but the sparsity."""
+    offered = {"seed": seed, "threads": threads}
+    cls = method_class(name)
+    return {**options, **{key: value for key, value in offered.items() if has_option(cls, key)}}
+
+
 def faults(cls: type[Method]) -> list[str]:
     """What is wrong with the class of a method, a sentence each; empty if it can be used."""
     wrong = []
     if inspect.isabstract(cls):
         wrong.append(f"has no method {', '.join(sorted(cls.__abstractmethods__))}")
+    try:
+        inspect.signature(cls.run).bind("self", "model", "inputs", "targets")
+    except TypeError:
+        wrong.append("run cannot be called with (model, inputs, targets)")
+    if cls.divisible and (cls.run_part is Method.run_part or "gather" not in dir(cls)):
+        wrong.append("class attribute divisible is True, but there is no run_part and gather")
     for name in ("name", "paper"):
         if not isinstance(getattr(cls, name, None), str):
             wrong.append(f"class attribute {name} is missing; it is a text")
@@ -137,7 +153,10 @@ def _wrong_attributes(cls: type[Method]) -> list[str]:
             wrong.append(f"class attribute {name} is {value!r}; allowed: a {kind.__name__}")
     if cls.examples not in get_args(Examples):
         wrong.append(str(one_of("class attribute examples", cls.examples, get_args(Examples))))
+    wrong += _wrong_look(cls)
     if isinstance(cls.figures, tuple):
+        if "regular_graph" in cls.figures:
+            wrong += _no_regular_graph(cls)
         if odd := [figure for figure in cls.figures if figure not in FIGURES]:
             wrong.append(str(one_of("class attribute figures", odd[0], FIGURES)))
         if cls.per_sparsity and "removal_curves" in cls.figures:
@@ -156,6 +175,30 @@ def _wrong_attributes(cls: type[Method]) -> list[str]:
     return wrong
 
 
+def _no_regular_graph(cls: type[Method]) -> list[str]:
+    """What the class lacks of what the figure of its regular graph is made from."""
+    needed = {
+        "per_sparsity = True": cls.per_sparsity,
+        "seeded = True": cls.seeded,
+        "a method graph(nodes, degree)": hasattr(cls, "graph"),
+    }
+    return [f"figure regular_graph needs {what}" for what, there in needed.items() if not there]
+
+
+def _wrong_look(cls: type[Method]) -> list[str]:
+    """A colour or marker that matplotlib does not know; it is imported only where one is given."""
+    wrong = []
+    if cls.colour or cls.marker:
+        from matplotlib.colors import is_color_like
+        from matplotlib.markers import MarkerStyle
+
+        if cls.colour and not is_color_like(cls.colour):
+            wrong.append(f"class attribute colour is {cls.colour!r}; allowed: matplotlib's colours")
+        if cls.marker and cls.marker not in MarkerStyle.markers:
+            wrong.append(f"class attribute marker is {cls.marker!r}; allowed: matplotlib's markers")
+    return wrong
+
+
 def _wrong_fields(cls: type[Method]) -> list[str]:
     wrong = []
     for field in fields(cls):
@@ -165,14 +208,17 @@ def _wrong_fields(cls: type[Method]) -> list[str]:
             wrong.append(f"field {field.name} is called like a key that every method has")
         if field.name in ATTRIBUTES:
             wrong.append(f"{field.name} is a class attribute; annotate it with ClassVar")
+        if field.name.startswith("_") or hasattr(Section, field.name):
+            wrong.append(f"field {field.name} has a name that pydantic keeps; choose another")
     for attribute, option in (("seeded", "seed"), ("per_sparsity", "sparsity")):
         if getattr(cls, attribute) and not has_option(cls, option):
             wrong.append(f"class attribute {attribute} is True, but there is no field {option}")
     if has_option(cls, "sparsity") and not cls.per_sparsity:
         wrong.append("field sparsity is there, but class attribute per_sparsity is False")
-    if not wrong:
+    if not wrong and not inspect.isabstract(cls):
         try:
             section_of(cls)
+            cls()
         except UserError as error:
             wrong.append(str(error))
     return wrong

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from graphprune.errors import UserError
@@ -25,22 +26,65 @@ def run_checked(
     The method gets the model in evaluation mode, with gradients enabled; afterwards the model's
     modules are in the modes in which they were. looser: as for `Method.run_after`.
 
-    Raises UserError that names what is wrong with the result (`violations`).
+    Raises UserError where examples are missing, where the method has changed the model, and that
+    names what is wrong with the result (`violations`).
     """
-    import torch
-
-    with _evaluating(model), torch.enable_grad():
+    with _guarded(method, model, inputs, targets):
         if looser is None:
             result = method.run(model, inputs, targets)
         else:
             result = method.run_after(looser, model, inputs, targets)
-    if wrong := violations(model, result):
+    return _sound(method, model, result)
+
+
+def run_part_checked(
+    method: Method,
+    model: nn.Module,
+    inputs: Tensor | None,
+    targets: Tensor | None,
+    part: int,
+    parts: int,
+) -> Result:
+    """As `run_checked`, by the examples of one of ``parts`` equal parts (`Method.run_part`)."""
+    with _guarded(method, model, inputs, targets):
+        result = method.run_part(model, inputs, part, parts, targets)
+    return _sound(method, model, result)
+
+
+def _sound(method: Method, model: nn.Module, result: Result) -> Result:
+    if wrong := violations(model, result, method.decides_mask):
         raise UserError(f"method {method.name}: {wrong[0]}")
     return result
 
 
-def violations(model: nn.Module, result: object) -> list[str]:
-    """What is wrong with the result of a method for ``model``, a sentence each."""
+@contextmanager
+def _guarded(
+    method: Method, model: nn.Module, inputs: Tensor | None, targets: Tensor | None
+) -> Iterator[None]:
+    """What a method may rely on; afterwards UserError if it has changed the model."""
+    import torch
+
+    missing = inputs is None or (targets is None and method.examples == "training")
+    if method.examples != "none" and missing:
+        raise UserError(
+            f"method {method.name} needs inputs: the examples that it looks at; expected inputs "
+            "and targets"
+        )
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with _evaluating(model), torch.enable_grad():
+        yield
+    after = model.state_dict()
+    for name, value in before.items():
+        # a NaN is as it was, too
+        if name not in after or not ((value == after[name]) | (value != value)).all():
+            raise UserError(f"method {method.name} changed the model: {name} has other values")
+
+
+def violations(model: nn.Module, result: object, decides_mask: bool = False) -> list[str]:
+    """What is wrong with the result of a method for ``model``, a sentence each.
+
+    decides_mask: whether the scores must be 1 (keep) or 0.
+    """
     import torch
 
     from graphprune.masks import prunable
@@ -68,6 +112,8 @@ def violations(model: nn.Module, result: object) -> list[str]:
             wrong.append(f"score of {name} has dtype {score.dtype}; expected real numbers")
         elif torch.isnan(score).any():
             wrong.append(f"score of {name} contains NaN; expected finite or infinite numbers")
+        elif decides_mask and not ((score == 0) | (score == 1)).all():
+            wrong.append(f"score of {name} has values other than 0 and 1, which make its mask")
     state = model.state_dict()
     for name, value in result.weights.items():
         shape = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
@@ -79,7 +125,7 @@ def violations(model: nn.Module, result: object) -> list[str]:
         elif torch.isnan(value).any():
             wrong.append(f"weights of {name} contain NaN; expected finite numbers")
     for key, number in result.report.items():
-        if not isinstance(number, int | float):
+        if not isinstance(number, Real):
             wrong.append(f"report {key} is {number!r}; expected a number")
     return wrong
 

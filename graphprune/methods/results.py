@@ -53,6 +53,12 @@ def load(path: str | Path) -> Scored:
     return Scored(result, metadata["method"], float(metadata["seconds"]))
 
 
+def report_of(path: str | Path) -> tuple[dict[str, float], float]:
+    """Report and seconds in a score file, from its header: no score is read."""
+    metadata = checkpoints.metadata(path, KIND)
+    return json.loads(metadata["report"]), float(metadata["seconds"])
+
+
 def masks_of(scored: Scored, sparsity: float, scope: str) -> Masks:
     """The masks at ``sparsity``, or those the method decided on itself (RGP)."""
     if method_class(scored.method).decides_mask:
@@ -62,5 +68,4 @@ def masks_of(scored: Scored, sparsity: float, scope: str) -> Masks:
 
 def epochs_trained(path: str | Path) -> int:
     """Epochs that the method of a score file trained by itself (0 for most), from its header."""
-    report = json.loads(checkpoints.metadata(path, KIND)["report"])
-    return int(report.get("epochs_trained", 0))
+    return int(report_of(path)[0].get("epochs_trained", 0))

@@ -1,4 +1,4 @@
-"""SNIP: a connection matters as much as the loss would change if it were cut."""
+"""SNIP: a connection matters as much as the loss reacts to it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class SNIP(Method):
 
     With an indicator c = 1 on every connection, w·∂L/∂w is ∂L(c ⊙ w)/∂c. The paper scores the
     untrained network (regime `scratch`) on one mini-batch, of 100 images on MNIST and 128 on
-    CIFAR-10. Norms use their running statistics and
-    dropout is off, so that the share of an example does not depend on the others.
+    CIFAR-10. Norms use their running statistics and dropout is off, so that the share of an example
+    does not depend on the others.
 
     Paper: Lee, Ajanthan and Torr, SNIP: Single-shot Network Pruning based on Connection
     Sensitivity, ICLR 2019, arXiv 1810.02340.

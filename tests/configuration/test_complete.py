@@ -230,8 +230,10 @@ def test_ratios_keep_all_their_digits_in_paths() -> None:
     assert paths == ["x1", "x1.0000001", "x1234567.8"]
 
 
-def test_two_thousand_seeds_are_planned_and_two_hundred_thousand_refused() -> None:
-    assert len(complete(changed(["seeds"], list(range(2000))))["seeds"]) == 2000
+def test_more_seeds_than_can_be_planned_in_seconds_are_refused() -> None:
+    assert len(complete(changed(["seeds"], list(range(1800))))["seeds"]) == 1800
+    # each trains, calibrates, draws a graph and figures, scores, prunes, fine-tunes, evaluates
+    assert "are about 16000 jobs; allowed: at most" in refusal(changed(["seeds"], [*range(2000)]))
     message = refusal(changed(["seeds"], list(range(200_000))))
     assert "x 200000 seeds x" in message
     assert "are 200000 units; allowed: at most 20000" in message

@@ -29,6 +29,7 @@ from graphprune.methods.catalog import (
     classes,
     faults,
     has_option,
+    options_in_job,
 )
 from graphprune.methods.contract import run_checked
 from graphprune.neural_graph import trace
@@ -244,3 +245,38 @@ def test_a_method_has_faults_by_the_dozen() -> None:
     assert [one for one in frozen if "sparse is unknown" in one]
     assert [one for one in frozen if "examples is 'few'" in one]
     assert [one for one in frozen if "there is no field seed" in one]
+
+
+@dataclass(frozen=True)
+class Sound(Method):
+    name: ClassVar[str] = "sound"
+    paper: ClassVar[str] = "a test"
+
+    def run(self, model: Any, inputs: Any = None, targets: Any = None) -> Result:
+        return Result({})
+
+
+@pytest.mark.parametrize(
+    ("attributes", "sentence"),
+    [
+        ({"colour": "blurple"}, "class attribute colour is 'blurple'; allowed: matplotlib's"),
+        ({"marker": "?"}, "class attribute marker is '?'; allowed: matplotlib's markers"),
+        ({"figures": ("regular_graph",)}, "figure regular_graph needs per_sparsity = True"),
+        ({"divisible": True}, "divisible is True, but there is no run_part"),
+        ({"run": lambda _self, _model: None}, "run cannot be called with (model, inputs, targets)"),
+        ({"__annotations__": {"copy": int}, "copy": 1}, "field copy has a name that pydantic"),
+        ({"__annotations__": {"_x": int}, "_x": 1}, "field _x has a name that pydantic keeps"),
+        ({"__annotations__": {"x": int}, "x": "a"}, "x is 'a'; allowed: a value of type integer"),
+    ],
+)
+def test_a_class_that_would_fail_in_a_job_is_refused(attributes: Any, sentence: str) -> None:
+    assert faults(Sound) == []
+    cls = dataclass(frozen=True)(type("Odd", (Sound,), attributes))
+    assert any(sentence in fault for fault in faults(cls)), faults(cls)
+
+
+def test_a_job_gives_a_method_what_it_has_a_field_for() -> None:
+    assert options_in_job("magnitude", {}, seed=3, threads=2) == {}
+    assert options_in_job("random", {}, seed=3, threads=2) == {"seed": 3}
+    given = options_in_job("curvature", {"alpha": 0.5}, seed=3, threads=2)
+    assert given == {"alpha": 0.5, "threads": 2}

@@ -210,3 +210,52 @@ def test_score_checks_as_well() -> None:
     with pytest.raises(UserError, match=r"^method magnitude: score of 0\.weight contains NaN"):
         graphprune.score(model, "magnitude")
     assert model.training
+
+
+def double(model: nn.Module, *_: Any) -> Result:
+    with torch.no_grad():
+        model[0].weight.mul_(2)  # type: ignore[operator, index]
+    return Result(scores())
+
+
+def test_a_method_that_changes_the_model_is_refused() -> None:
+    with pytest.raises(UserError, match=r"mine changed the model: 0\.weight has other values"):
+        run_checked(method(double), network())
+
+
+def test_a_model_with_nan_is_no_changed_one() -> None:
+    model = network()
+    with torch.no_grad():
+        model[3].bias.fill_(torch.nan)  # type: ignore[operator, index, union-attr]
+    assert run_checked(method(lambda *_: Result(scores())), model).scores
+
+
+def test_a_mask_that_is_none_is_refused() -> None:
+    half = Result(scores(**{"3_weight": torch.full((2, 4), 0.5)}))
+    assert violations(network(), half) == []
+    (sentence,) = violations(network(), half, decides_mask=True)
+    assert sentence.startswith("score of 3.weight has values other than 0 and 1")
+
+
+def test_examples_that_are_missing_are_asked_for() -> None:
+    @dataclass(frozen=True)
+    class Trained(Method):
+        name: ClassVar[str] = "trained"
+        paper: ClassVar[str] = "a test"
+        examples: ClassVar[Any] = "training"
+
+        def run(self, model: nn.Module, inputs: Any = None, targets: Any = None) -> Any:
+            return Result(scores())
+
+    for given in ((None, None), (torch.zeros(2, 3), None)):
+        with pytest.raises(UserError, match=r"trained needs inputs: .*expected inputs and targets"):
+            run_checked(Trained(), network(), *given)
+    assert run_checked(Trained(), network(), torch.zeros(2, 3), torch.zeros(2)).scores
+
+
+def test_numpy_s_numbers_are_numbers() -> None:
+    model = network()
+    halves = graphprune.score(model, "rgp", sparsity=np.float32(0.5), nodes=np.int64(3))
+    assert halves.keys() == scores().keys()
+    one, other = (graphprune.score(model, "random", seed=seed) for seed in (3, np.int64(3)))
+    assert all(torch.equal(one[name], other[name]) for name in one)

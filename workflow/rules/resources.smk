@@ -63,7 +63,13 @@ def task_of(stage, wildcards):
         units=units,
         device=config["device"],
         options=network["options"],
+        training_split=holds_training_split(wildcards),
     )
+
+
+def holds_training_split(wildcards):
+    label = wildcards.get("method")
+    return label in METHODS and CLASSES[label].examples == "training"
 
 
 def in_scratch(wildcards):

@@ -6,7 +6,7 @@ with job(snakemake) as log:
     from graphprune import figures, methods
     from graphprune.methods import results
 
-    report = results.load(snakemake.input.scores).result.report
+    report, _ = results.report_of(snakemake.input.scores)
     method = methods.build(
         snakemake.params.method["name"],
         **snakemake.params.method["options"],

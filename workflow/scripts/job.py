@@ -68,6 +68,19 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
     log.info("finished after %.1f s", time.perf_counter() - start)
 
 
+def examples(inputs: Any) -> tuple[Any, Any]:
+    """Inputs and targets that a scoring job looks at: calibration, the training split, or none."""
+    from graphprune import data
+    from graphprune.neural_graph import calibration
+
+    if chosen := inputs.get("calibration"):
+        return calibration.read(chosen)
+    if prepared := inputs.get("data"):
+        split = data.read(prepared).train
+        return split.images, split.labels
+    return None, None
+
+
 def _log_to(path: str) -> logging.Logger:
     # the job reports a full disk once; logging must not report every line that it cannot write
     logging.raiseExceptions = False

@@ -3,6 +3,8 @@
 from job import job
 
 with job(snakemake) as log:
+    import copy
+
     from graphprune import checkpoints, masks
     from graphprune.methods import results
     from graphprune.models import networks
@@ -14,9 +16,13 @@ with job(snakemake) as log:
         snakemake.output.pruned,
         strict=True,
     )
+    start, identity = networks.load(snakemake.input.checkpoint)
+    read = ""
     for ratio, scores_path, mask_path, pruned_path in units:
-        model, identity = networks.load(snakemake.input.checkpoint)
-        scored = results.load(scores_path)
+        model = copy.deepcopy(start)
+        # one ranking serves all ratios
+        if scores_path != read:
+            scored, read = results.load(scores_path), scores_path
         if scored.result.weights:
             model.load_state_dict(scored.result.weights)
         mask = results.masks_of(scored, 1 - 1 / float(ratio), snakemake.params.scope)

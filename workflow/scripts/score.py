@@ -1,34 +1,24 @@
 """Score the weights by one method, once or at each of several sparsities."""
 
-from job import job
+from job import examples, job
 
 with job(snakemake) as log:
     from pathlib import Path
 
-    from graphprune import data
-    from graphprune.methods import method_class, results
-    from graphprune.methods.catalog import has_option
+    from graphprune.methods import results
+    from graphprune.methods.catalog import options_in_job
     from graphprune.methods.series import run_series
     from graphprune.models import networks
-    from graphprune.neural_graph import calibration
     from graphprune.training import devices
 
     model, identity = networks.load(snakemake.input.checkpoint)
     model.to(devices.use(snakemake.params.device))
-    inputs = targets = None
-    if chosen := snakemake.input.get("calibration"):
-        inputs, targets = calibration.read(chosen)
-    elif prepared := snakemake.input.get("data"):
-        split = data.read(prepared).train
-        inputs, targets = split.images, split.labels
-
-    name = snakemake.params.method["name"]
-    offered = {"seed": identity.seed, "threads": snakemake.threads}
-    given = {k: v for k, v in offered.items() if has_option(method_class(name), k)}
+    inputs, targets = examples(snakemake.input)
+    name, given = snakemake.params.method["name"], snakemake.params.method["options"]
+    options = options_in_job(name, given, identity.seed, snakemake.threads)
     sparsities = [1 - 1 / float(ratio) for ratio in snakemake.params.compressions]
-    # Snakemake removes the outputs of a job that is killed; these files stay for the next attempt
+    # a job that is killed loses its outputs, so these stay until all of them are written
     partial = [Path(path).with_suffix(".partial.safetensors") for path in snakemake.output]
-    options = {**snakemake.params.method["options"], **given}
     series = run_series(name, options, sparsities, model, inputs, targets, partial)
     for place, result, seconds in series:
         results.save(snakemake.output[place], result, name, seconds)
