@@ -35,9 +35,9 @@ from tables import table, write
 
 from graphprune.curvature.definitions import inactive, measure
 from graphprune.curvature.exact import edge_curvatures, parameter_curvatures
-from graphprune.curvature.idleness import ALPHA
 from graphprune.curvature.problem.distances import Distances
 from graphprune.curvature.reference import transport_cost
+from graphprune.defaults import ALPHA
 from graphprune.neural_graph.structure import Connection, Floats, NeuralGraph
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from graphprune.compaction.build import compact
 from graphprune.compaction.measure import file_size, latencies
+from graphprune.defaults import REPEATS
 from graphprune.errors import UserError
 from graphprune.masks import apply
 
@@ -49,7 +50,7 @@ def savings(
     masks: Mapping[str, Tensor],
     input_shape: tuple[int, ...],
     batch_sizes: Sequence[int] = (1, 64),
-    repeats: int = 30,
+    repeats: int = REPEATS,
     device: str | torch.device = "cpu",
     seed: int = 0,
 ) -> Savings:

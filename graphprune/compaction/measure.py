@@ -8,11 +8,12 @@ from time import perf_counter
 import torch
 from torch import Tensor, nn
 
+from graphprune.defaults import REPEATS
 from graphprune.errors import UserError
 
 
 def timings(
-    models: list[nn.Module], inputs: Tensor, repeats: int = 30, warmup: int = 3
+    models: list[nn.Module], inputs: Tensor, repeats: int = REPEATS, warmup: int = 3
 ) -> list[list[float]]:
     """Seconds of ``repeats`` forward passes of each of several modules, timed in turn.
 
@@ -35,13 +36,13 @@ def timings(
 
 
 def latencies(
-    models: list[nn.Module], inputs: Tensor, repeats: int = 30, warmup: int = 3
+    models: list[nn.Module], inputs: Tensor, repeats: int = REPEATS, warmup: int = 3
 ) -> list[float]:
     """Median seconds of one forward pass for each of several modules, timed in turn."""
     return [median(seconds) for seconds in timings(models, inputs, repeats, warmup)]
 
 
-def latency(model: nn.Module, inputs: Tensor, repeats: int = 30, warmup: int = 3) -> float:
+def latency(model: nn.Module, inputs: Tensor, repeats: int = REPEATS, warmup: int = 3) -> float:
     """Median seconds of ``repeats`` forward passes on ``inputs`` after ``warmup`` untimed ones.
 
     >>> latency(model.eval(), torch.zeros(1, 1, 28, 28))

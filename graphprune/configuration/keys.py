@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema, create_model
 
 from graphprune.data.catalog import DATASETS
+from graphprune.defaults import MAX_EDGES, REPEATS
 from graphprune.methods.base import SET_BY_WORKFLOW, Method, Seed
 from graphprune.models.catalog import MODELS
 from graphprune.options import Section, Unique, matching, named, section_of
@@ -147,7 +148,7 @@ class Latency(Section):
     repeats: Annotated[
         Count,
         Field(description="Timed forward passes of each network, dense and compact in turns."),
-    ] = 30
+    ] = REPEATS
 
 
 class Graph(Section):
@@ -160,7 +161,7 @@ class Graph(Section):
             le=10**12,
             description="Largest number of edges of a graph that is written out edge by edge.",
         ),
-    ] = 200_000
+    ] = MAX_EDGES
 
 
 class PathLengths(Section):

@@ -33,7 +33,7 @@ tested against it.
 
 ``gpu/parameters`` stands in for ``exact`` and the passes: it builds the same problems and gives
 them in batches to ``gpu/intervals``. ``reference`` uses nothing of this but ``definitions``, which
-all share. ``idleness`` holds the default α for modules that must not import numpy.
+all share. The default α stands in `graphprune.defaults`.
 
 **Words.** An edge leads from u to v; a connection leads from a source layer to a target layer.
 

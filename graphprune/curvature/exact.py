@@ -14,10 +14,10 @@ from time import perf_counter
 import numpy as np
 
 from graphprune.curvature.definitions import check_alpha, check_values
-from graphprune.curvature.idleness import ALPHA
 from graphprune.curvature.passes.driver import ConnectionSolver, Workers
 from graphprune.curvature.problem.arrays import STATISTICS
 from graphprune.curvature.problem.distances import Distances
+from graphprune.defaults import ALPHA
 from graphprune.errors import UserError
 from graphprune.neural_graph.structure import Connection, Floats, NeuralGraph
 

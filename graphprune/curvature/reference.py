@@ -24,7 +24,7 @@ from graphprune.curvature.definitions import (
     measure,
     supremum,
 )
-from graphprune.curvature.idleness import ALPHA
+from graphprune.defaults import ALPHA
 from graphprune.neural_graph.edges import endpoints, offsets, weights, write_out
 from graphprune.neural_graph.structure import Connection, Floats, Ints, NeuralGraph
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from graphprune.curvature.idleness import ALPHA
+from graphprune.defaults import ALPHA
 from graphprune.errors import UserError
 from graphprune.methods.base import Examples, Method, Result
 

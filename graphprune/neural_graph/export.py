@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from graphprune.defaults import MAX_EDGES
 from graphprune.errors import UserError
 from graphprune.files import atomic
 from graphprune.neural_graph.edges import weights, write_out
 from graphprune.neural_graph.structure import Connection, Floats, NeuralGraph
 
-MAX_EDGES = 200_000
 WIDTH, HEIGHT = 15.0, 10.0  # size of a drawing's layout, as the position property has it
 
 

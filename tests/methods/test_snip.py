@@ -66,3 +66,33 @@ def test_examples_in_several_passes_are_those_in_one() -> None:
 def test_without_labels_it_is_refused() -> None:
     with pytest.raises(UserError, match="snip needs examples with their labels"):
         SNIP().run(network(), examples(3)[0])
+
+
+@pytest.mark.parametrize(
+    ("targets", "sentence"),
+    [
+        (torch.tensor([0, 1, 3]), "from 0 to 3; expected torch.int64, 0 to 2"),
+        (torch.tensor([0, -1, 2]), "from -1 to 2; expected"),
+        (torch.tensor([0.0, 1.0, 2.0]), "targets are torch.float32"),
+        (torch.tensor([0, 1]), "3 inputs and 2 targets"),
+    ],
+)
+def test_wrong_labels_are_named(targets: torch.Tensor, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        SNIP().run(network(), examples(3)[0], targets)
+
+
+def test_a_frozen_weight_is_named_and_an_unused_layer_does_not_matter() -> None:
+    class Spare(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.used, self.spare = network(), nn.Linear(2, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.used(x)
+
+    model, (images, labels) = Spare(), examples(6)
+    assert not SNIP().run(model, images, labels).scores["spare.weight"].any()
+    model.used.get_parameter("4.weight").requires_grad_(False)
+    with pytest.raises(UserError, match=r"used\.4\.weight is frozen"):
+        SNIP().run(model, images, labels)

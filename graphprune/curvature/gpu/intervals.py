@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from graphprune.curvature.definitions import check_alpha
-from graphprune.curvature.idleness import ALPHA
+from graphprune.defaults import ALPHA
 from graphprune.errors import UserError
 
 # Most entries of one intermediate array of ``min_plus``.

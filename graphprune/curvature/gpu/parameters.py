@@ -15,7 +15,6 @@ from numba import njit
 
 from graphprune.curvature.definitions import check_alpha, check_values
 from graphprune.curvature.gpu.intervals import Batch, intervals
-from graphprune.curvature.idleness import ALPHA
 from graphprune.curvature.passes.bundle import (
     kappa_of,
     load_distances,
@@ -26,6 +25,7 @@ from graphprune.curvature.passes.bundle import (
 from graphprune.curvature.problem.arrays import Buffers, ConnectionProblems, make_buffers
 from graphprune.curvature.problem.build import BuiltProblems, build_problems
 from graphprune.curvature.problem.distances import Distances
+from graphprune.defaults import ALPHA
 from graphprune.neural_graph.structure import Floats, Ints, NeuralGraph
 
 # Most entries of one array over (problem, support, edge).

@@ -1,3 +1,0 @@
-"""The idleness α, known without importing NumPy."""
-
-ALPHA = 0.9
