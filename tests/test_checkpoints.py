@@ -1,7 +1,14 @@
 """Checkpoints: read back as they were, and refused where they are not."""
 
+import os
+import subprocess
+import sys
+
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis.extra import numpy as hnp
 from torch import nn
 
 from graphprune import checkpoints
@@ -51,3 +58,42 @@ def test_restore_refuses_the_weights_of_another_network(tmp_path):
         checkpoints.restore(nn.Linear(4, 2), path)
     with pytest.raises(UserError, match="has an unknown entry 'bias'"):
         checkpoints.restore(nn.Linear(3, 2, bias=False), path)
+
+
+def test_the_same_tensors_are_the_same_bytes_in_every_process(tmp_path):
+    script = (
+        "import sys, torch; from graphprune import checkpoints; "
+        "checkpoints.save(sys.argv[1], {'b': torch.ones(3), 'a': torch.zeros(9).bool()}, 'mask', "
+        "{str(i): str(i) for i in range(20)}, {'stage': 'prune'})"
+    )
+    files = [tmp_path / name for name in "xyz"]
+    for seed, file in enumerate(files):
+        environment = {**os.environ, "PYTHONHASHSEED": str(seed)}
+        subprocess.run([sys.executable, "-c", script, file], check=True, env=environment)
+    assert len({file.read_bytes() for file in files}) == 1
+
+
+def test_a_changed_bit_is_found(tmp_path):
+    path = tmp_path / "x.safetensors"
+    checkpoints.save(path, {"a": torch.ones(100)}, "mask")
+    damaged = bytearray(path.read_bytes())
+    damaged[-40] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(UserError, match="its tensors are not those that were written"):
+        checkpoints.load(path, "mask")
+
+
+def test_files_of_an_older_version_are_named_as_such(tmp_path):
+    from safetensors.torch import save_file
+
+    path = tmp_path / "old.safetensors"
+    save_file({"a": torch.ones(2)}, path, {"graphprune": "mask"})
+    with pytest.raises(UserError, match="written by an older version of graphprune"):
+        checkpoints.load(path, "mask")
+
+
+@given(hnp.arrays(bool, hnp.array_shapes(min_dims=0, max_dims=4, max_side=9)))
+def test_booleans_come_back_from_their_bits(tmp_path_factory, bits):
+    path = tmp_path_factory.mktemp("bits") / "x.safetensors"
+    checkpoints.save(path, {"a": torch.from_numpy(np.array(bits))}, "mask")
+    assert np.array_equal(checkpoints.load(path, "mask")[0]["a"].numpy(), bits)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from graphprune import checkpoints
 from graphprune.errors import UserError
+from graphprune.models import pruned
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -46,10 +47,28 @@ class Identity:
         return build(self.model, self.input_shape, self.num_classes, seed=self.seed, **self.options)
 
 
-def save(path: str | Path, weights: Mapping[str, Tensor], identity: Identity) -> None:
-    """Write the state dict ``weights`` of the network ``identity``, atomically."""
+def save(
+    path: str | Path,
+    weights: Mapping[str, Tensor],
+    identity: Identity,
+    made: Mapping[str, object] | None = None,
+    mask: str | Path | None = None,
+) -> None:
+    """Write the state dict ``weights`` of the network ``identity``, atomically.
+
+    mask: file of the masks that the weights were trained under. Of a masked weight only the kept
+    values are stored; `load` finds the masks again in a file of this name beside ``path``.
+
+    Raises UserError where a weight outside its mask is not 0, or a kept one is not finite.
+    """
     metadata = {"network": json.dumps(asdict(identity))}
-    checkpoints.save(path, weights, KIND, metadata)
+    if mask is not None:
+        masks = pruned.read(mask)
+        pruned.check_zeros(weights, masks)
+        weights, aliases = pruned.compress(weights, masks)
+        metadata |= {"mask": checkpoints.header(mask, pruned.KIND)["content"]}
+        metadata |= {"aliases": json.dumps(aliases)}
+    checkpoints.save(path, weights, KIND, metadata, made)
 
 
 def identity_of(path: str | Path) -> Identity:
@@ -63,15 +82,33 @@ def identity_of(path: str | Path) -> Identity:
 def load(path: str | Path) -> tuple[nn.Module, Identity]:
     """The network in a checkpoint written by ``save``, in evaluation mode, and its identity.
 
-    Raises UserError, naming the file, if it is missing, damaged, or another network's.
+    A fine-tuned network needs the file of its masks beside it.
+
+    Raises UserError, naming the file, if it is missing, damaged, or another network's, and if the
+    masks beside it are not those that it was trained under.
 
     >>> model, identity = load("results/digits/mlp/seed0/dense/checkpoint.safetensors")
     """
     tensors, metadata = checkpoints.load(path, KIND)
     identity = _identity(path, metadata)
+    if "mask" in metadata:
+        masks = pruned.read_beside(path, metadata["mask"])
+        tensors = pruned.expand(path, tensors, masks, json.loads(metadata["aliases"]))
     model = identity.build()
     checkpoints.fill(model, tensors, path)
     return model.eval(), identity
+
+
+def load_pruned(start: str | Path, mask: str | Path) -> tuple[nn.Module, Identity]:
+    """The network in the checkpoint ``start`` after pruning by the file ``mask``, not yet tuned.
+
+    Where the method has trained the network itself, its weights are in the file of the masks.
+
+    Raises UserError as `load` does, and where the masks do not fit the network.
+    """
+    model, identity = load(start)
+    pruned.apply_file(model, mask)
+    return model, identity
 
 
 def _identity(path: str | Path, metadata: Mapping[str, str]) -> Identity:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graphprune import checkpoints
 from graphprune.comparison.columns import UNIT_LABELS, UNIT_METRICS
 from graphprune.jobs.provenance import places
 from graphprune.layout import NetworkPaths, UnitPaths
@@ -131,8 +132,8 @@ def dataset_record(path: Path) -> DatasetRecord:
     """The prepared dataset in the file ``path``, by its header alone."""
     from safetensors import safe_open
 
+    header = checkpoints.metadata(path, "dataset")
     with safe_open(path, framework="numpy") as opened:
-        header = opened.metadata()
         sizes = {
             key.removesuffix(".labels"): opened.get_slice(key).get_shape()[0]
             for key in opened.keys()  # noqa: SIM118
@@ -152,8 +153,7 @@ def model_format(folder: Path, weights: Path, calibration: Path) -> ModelFormat:
 
     from graphprune.tracking.models import ModelFormat
 
-    with safe_open(weights, framework="numpy") as opened:
-        identity = json.loads(opened.metadata()["network"])
+    identity = json.loads(checkpoints.metadata(weights, "checkpoint")["network"])
     with safe_open(calibration, framework="numpy") as opened:
         example = opened.get_slice("layer/input")[0:1]
     plugin = file_of(MODELS, identity["model"])
