@@ -20,6 +20,9 @@ from graphprune.errors import UserError
 
 # written into a results folder when it is made; only a folder that has it is ever removed
 MARKER = ".graphprune-results"
+# changes when artifacts are written in another form; results of another form are refused
+FORMAT = 3
+_MARK = f"results of graphprune, format {FORMAT}\n"
 
 
 def ratio_text(ratio: float | str) -> str:
@@ -74,6 +77,16 @@ class ResultPaths:
         return self._in("live")
 
     @property
+    def configuration(self) -> str:
+        """The configuration of the last run, completed."""
+        return self._in("config.json")
+
+    @property
+    def batches(self) -> str:
+        """Which ratios share a process in the run that goes on."""
+        return self._in(".batches.json")
+
+    @property
     def database(self) -> str:
         """MLflow's store, unless MLFLOW_TRACKING_URI names another."""
         return self._in("mlflow.db")
@@ -96,6 +109,14 @@ class ResultPaths:
     def record(self, name: str) -> str:
         """A file that says which MLflow runs were recorded."""
         return self._in("tracking", f"{name}.json")
+
+    def made(self, path: str) -> str:
+        """The note that says what made the file ``path``, which cannot say it itself."""
+        return self._in("made", f"{self.inside(path)}.json")
+
+    def inside(self, path: str) -> str:
+        """``path`` as it is called inside the results, wherever they lie."""
+        return PurePath(path).relative_to(self.results).as_posix()
 
     def log(self, rule: str, job: str = "") -> str:
         return self._in("logs", *([rule, f"{job}.log"] if job else [f"{rule}.log"]))
@@ -200,6 +221,11 @@ class MethodPaths(NetworkPaths):
         return f"{self.method_folder}/scores.safetensors"
 
     @property
+    def ranking_report(self) -> str:
+        """What the method reported of these scores, and how long they took."""
+        return f"{self.method_folder}/scores.json"
+
+    @property
     def removal(self) -> str:
         """Accuracy while weights are removed in the order of the scores."""
         return f"{self.method_folder}/removal.csv"
@@ -233,12 +259,13 @@ class UnitPaths(MethodPaths):
         return f"{self.folder}/scores.safetensors"
 
     @property
-    def mask(self) -> str:
-        return f"{self.folder}/mask.safetensors"
+    def scores_report(self) -> str:
+        """What the method reported of the scores made for this ratio."""
+        return f"{self.folder}/scores.json"
 
     @property
-    def pruned(self) -> str:
-        return f"{self.folder}/pruned.safetensors"
+    def mask(self) -> str:
+        return f"{self.folder}/mask.safetensors"
 
     @property
     def finetuned(self) -> str:
@@ -295,7 +322,19 @@ def mark(results: str | Path) -> None:
     folder = Path(results)
     folder.mkdir(parents=True, exist_ok=True)
     if all((entry / MARKER).exists() for entry in folder.iterdir()):
-        (folder / MARKER).touch()
+        (folder / MARKER).write_text(_MARK)
+
+
+def check_format(results: str | Path) -> None:
+    """UserError if ``results`` is a folder of results that another version has written."""
+    marker = Path(results) / MARKER
+    if marker.is_file() and (written := marker.read_text(errors="replace")) != _MARK:
+        form = written.rpartition("format ")[2].strip() if "format" in written else "before 3"
+        raise UserError(
+            f"{results}: results of another version of graphprune, whose files (format {form}) "
+            f"this one does not read (format {FORMAT}); choose another folder, or remove this one "
+            "with make clean"
+        )
 
 
 def network_of(unit: str) -> str:

@@ -35,6 +35,8 @@ LITERAL = {
     "summary": "results/summary.html",
     "report": "results/report.html",
     "live": "results/live",
+    "configuration": "results/config.json",
+    "batches": "results/.batches.json",
     "database": "results/mlflow.db",
     "figures": "results/figures",
     "aspl": "results/rgp_aspl",
@@ -50,11 +52,12 @@ LITERAL = {
     "latency": f"{OF_NETWORK}/latency.csv",
     "method_folder": OF_METHOD,
     "ranking": f"{OF_METHOD}/scores.safetensors",
+    "ranking_report": f"{OF_METHOD}/scores.json",
     "removal": f"{OF_METHOD}/removal.csv",
     "folder": OF_UNIT,
     "scores": f"{OF_UNIT}/scores.safetensors",
     "mask": f"{OF_UNIT}/mask.safetensors",
-    "pruned": f"{OF_UNIT}/pruned.safetensors",
+    "scores_report": f"{OF_UNIT}/scores.json",
     "finetuned": f"{OF_UNIT}/finetuned.safetensors",
     "history": f"{OF_UNIT}/history.csv",
     "metrics": f"{OF_UNIT}/metrics.json",
@@ -88,6 +91,7 @@ def test_places_with_a_name() -> None:
     assert UNIT.log("train", "a-b") == "results/logs/train/a-b.log"
     assert UNIT.benchmark("train") == "results/benchmarks/train.tsv"
     assert UNIT.benchmark("train", "a-b") == "results/benchmarks/train/a-b.tsv"
+    assert UNIT.made("results/figures/cost.png") == "results/made/figures/cost.png.json"
     assert UNIT.part(3) == f"{OF_METHOD}/parts/3.safetensors"
 
 

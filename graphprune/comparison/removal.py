@@ -24,6 +24,7 @@ def curves(
     curvature_importance: Mapping[str, Tensor],
     seed: int = 0,
     shares: tuple[float, ...] = SHARES,
+    draws: int = 0,
 ) -> list[dict[str, object]]:
     """Accuracy without fine-tuning, against the share of weights removed, in four orders.
 
@@ -31,6 +32,7 @@ def curves(
     first) and "random" stand beside them. These are the two figures of arXiv 2601.16366.
 
     curvature_importance: −κ by parameter name. shares: shares of the weights to remove, in [0, 1].
+    seed: that of the run, which each row names. draws: seed of the order "random".
 
     Returns one row per order and share: order, removed, accuracy, seed. ``model`` is left as it is.
     """
@@ -38,7 +40,7 @@ def curves(
         "most positive first": dict(curvature_importance),
         "most negative first": {name: -score for name, score in curvature_importance.items()},
         "magnitude": scoring.score(model, "magnitude"),
-        "random": scoring.score(model, "random", seed=seed),
+        "random": scoring.score(model, "random", seed=draws),
     }
     rows: list[dict[str, object]] = []
     for order, scores in orders.items():

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphprune import checkpoints
 from graphprune.compaction import savings
 from graphprune.masks import sparsity_of
 from graphprune.methods import results
-from graphprune.models import networks
+from graphprune.models import networks, pruned
 from graphprune.training import evaluation
 from graphprune.training.regimes import epochs_in_all
 
@@ -44,9 +43,9 @@ def unit_metrics(
     dense_accuracy: float,
     test: Split,
     device: torch.device | str = "cpu",
-    scores: str | Path,
+    report: str | Path,
+    start: str | Path,
     mask: str | Path,
-    pruned: str | Path,
     finetuned: str | Path,
     history: str | Path,
 ) -> dict[str, object]:
@@ -54,15 +53,15 @@ def unit_metrics(
 
     method: its label in the configuration. compression: the ratio asked for; ``sparsity`` and the
     counts are what was achieved. device: where accuracies are measured. train_epochs: of the dense
-    network; ``epochs`` is what the unit took in all. The paths are the unit's files.
+    network; ``epochs`` is what the unit took in all. start: checkpoint of the network that the
+    method saw. The other paths are the unit's files.
     """
-    report, seconds_score = results.report_of(scores)
-    masks, _ = checkpoints.load(mask, "mask")
-    before, _ = networks.load(pruned)
+    reported = results.load_report(report)
+    masks = pruned.read(mask)
+    before, _ = networks.load_pruned(start, mask)
     after, _ = networks.load(finetuned)
     layers = evaluation.costs(after, identity.input_shape, masks)
     sizes = savings(after, masks, identity.input_shape, batch_sizes=())
-    trained = int(report.get("epochs_trained", 0))
     seconds = _seconds(history)
     return {
         **labels_of(identity, regime, method, compression),
@@ -76,10 +75,10 @@ def unit_metrics(
         "accuracy_dense": dense_accuracy,
         "accuracy_pruned": evaluation.accuracy(before.to(device), test),
         "accuracy_finetuned": evaluation.accuracy(after.to(device), test),
-        "epochs": epochs_in_all(regime, train_epochs, trained, len(seconds)),
-        "seconds_score": seconds_score,
+        "epochs": epochs_in_all(regime, train_epochs, reported.epochs_trained, len(seconds)),
+        "seconds_score": reported.seconds,
         "seconds_finetune": sum(seconds),
-        "report": report,
+        "report": reported.numbers,
         "layers": [
             {"layer": layer.name, "density": layer.density, "flops_kept": layer.flops_kept}
             for layer in layers

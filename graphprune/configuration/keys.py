@@ -258,6 +258,13 @@ class Config(Section):
     compressions_per_job: Annotated[
         Count, Field(description="How many compression ratios share one process.")
     ] = 5
+    keep_scores: Annotated[
+        bool,
+        Field(
+            description="Keep the scores of every weight. They are the largest files, and by "
+            "default they are removed once the masks that are made from them exist."
+        ),
+    ] = False
     device: Annotated[
         Device,
         Field(

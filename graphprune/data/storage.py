@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 KIND = "dataset"
 
 
-def save(path: str | Path, dataset: Dataset) -> None:
+def save(path: str | Path, dataset: Dataset, made: Mapping[str, object] | None = None) -> None:
     """Write ``dataset`` atomically as a safetensors file.
 
     Images made from 8-bit pixels are stored as those pixels, in a quarter of the size. It is
@@ -33,7 +34,7 @@ def save(path: str | Path, dataset: Dataset) -> None:
         "scaling": json.dumps(None if dataset.scaling is None else vars(dataset.scaling)),
         "digest": dataset.digest,
     }
-    checkpoints.save(path, tensors, KIND, metadata)
+    checkpoints.save(path, tensors, KIND, metadata, made)
 
 
 def read(path: str | Path) -> Dataset:

@@ -20,9 +20,10 @@ SCHEDULERS = {
 _STARTED = re.compile(r" started on (?P<host>[^,\s]+)(?:, \w+ job (?P<job>\S+))?$")
 
 
-def source_state(folder: str | Path = ".") -> dict[str, str]:
+def source_state(folder: str | Path = ".", *parts: str) -> dict[str, str]:
     """Tags ``commit`` and ``dirty`` of the git checkout that ``folder`` lies in.
 
+    parts: paths below ``folder`` that decide ``dirty``; without any the whole checkout does.
     Outside a checkout, or without git, ``commit`` is ``"unknown"`` and ``dirty`` is absent.
     """
 
@@ -34,7 +35,7 @@ def source_state(folder: str | Path = ".") -> dict[str, str]:
 
     try:
         commit = git("rev-parse", "HEAD")
-        dirty = git("status", "--porcelain", "--untracked-files=no") != ""
+        dirty = git("status", "--porcelain", "--untracked-files=no", "--", *parts) != ""
     except (OSError, subprocess.CalledProcessError):
         return {"commit": "unknown"}
     return {"commit": commit, "dirty": str(dirty).lower()}

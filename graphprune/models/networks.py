@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from graphprune import checkpoints
 from graphprune.errors import UserError
 from graphprune.models import pruned
+from graphprune.randomness import seed_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -23,7 +24,8 @@ class Identity:
     """Which network a checkpoint holds.
 
     input_shape: of one example, (channels, height, width).
-    seed: of the initialisation and of the order of the examples.
+    seed: that of the run, from which the seeds of the initialisation, the order of the examples
+        and so on are derived (`graphprune.randomness`).
     network: its name in the configuration; the model's name where none was given.
     options: of the model's builder.
     """
@@ -40,11 +42,17 @@ class Identity:
         if not self.network:
             object.__setattr__(self, "network", self.model)
 
+    @property
+    def of(self) -> str:
+        """For whom seeds are derived: all networks of this name, on this dataset."""
+        return f"{self.dataset}/{self.network}"
+
     def build(self) -> nn.Module:
         """The network with its random initial weights."""
         from graphprune.models import build
 
-        return build(self.model, self.input_shape, self.num_classes, seed=self.seed, **self.options)
+        seed = seed_of(self.seed, "initial", self.of)
+        return build(self.model, self.input_shape, self.num_classes, seed=seed, **self.options)
 
 
 def save(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,14 +89,20 @@ def capture(model: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
     }
 
 
-def save(path: str | Path, model: nn.Module, split: Split, chosen: Tensor) -> None:
+def save(
+    path: str | Path,
+    model: nn.Module,
+    split: Split,
+    chosen: Tensor,
+    made: Mapping[str, object] | None = None,
+) -> None:
     """Write the ``chosen`` examples of ``split`` and every layer's values for them, atomically.
 
     The safetensors file holds ``indices``, ``labels`` and one entry ``layer/<name>`` a layer.
     """
     entries = {LAYER + name: raw for name, raw in capture(model, split.images[chosen]).items()}
     tensors = {"indices": chosen, "labels": split.labels[chosen], **entries}
-    checkpoints.save(path, tensors, KIND)
+    checkpoints.save(path, tensors, KIND, made=made)
 
 
 def read(path: str | Path) -> tuple[Tensor, Tensor]:

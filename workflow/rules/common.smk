@@ -1,4 +1,5 @@
 import hashlib
+import json
 import os
 import re
 import sys
@@ -13,7 +14,13 @@ from graphprune.configuration.complete import complete, options
 from graphprune.configuration.plan import training_of
 from graphprune.configuration.reading import read
 from graphprune.errors import UserError
-from graphprune.layout import MethodPaths, NetworkPaths, UnitPaths, mark, ratio_text
+from graphprune.layout import (
+    MethodPaths,
+    NetworkPaths,
+    UnitPaths,
+    check_format,
+    ratio_text,
+)
 from graphprune.methods.catalog import METHODS as KNOWN_METHODS
 from graphprune.methods.catalog import build, method_class
 
@@ -25,7 +32,9 @@ def checked(config):
     try:
         for path in files:
             read(path)
-        return complete(config, Path(files[-1]).parent if files else None)
+        full = complete(config, Path(files[-1]).parent if files else None)
+        check_format(full["results"])
+        return full
     except UserError as error:
         logger.error(str(error))
         sys.exit(1)
@@ -48,7 +57,7 @@ START = {"finetune": PATHS.checkpoint, "scratch": PATHS.initial}
 EXAMPLES = {"finetune": PATHS.activations, "scratch": PATHS.initial_activations}
 
 NETWORKS = {(one["dataset"], one["name"]): one for one in config["networks"]}
-COMPRESSIONS = [ratio_text(ratio) for ratio in config["compressions"]]
+COMPRESSIONS = [ratio_text(ratio) for ratio in sorted(config["compressions"])]
 METHODS = config["methods"]
 CLASSES = {label: method_class(entry["method"]) for label, entry in METHODS.items()}
 # methods that run once for each ratio, and methods that rank the weights once for all ratios
@@ -76,15 +85,3 @@ wildcard_constraints:
     regime=one_of(REGIMES),
     method=one_of(METHODS),
     compression=one_of(COMPRESSIONS),
-
-
-def batches():
-    """Suffix of the rules' names -> the compression ratios whose units share one process."""
-    size = config["compressions_per_job"]
-    parts = [
-        COMPRESSIONS[start : start + size]
-        for start in range(0, len(COMPRESSIONS), size)
-    ]
-    if len(parts) == 1:
-        return {"": parts[0]}
-    return {f"_{number}": part for number, part in enumerate(parts, 1)}

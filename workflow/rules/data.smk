@@ -1,6 +1,4 @@
 rule data:
-    input:
-        plugin=dataset_plugin,
     output:
         PATHS.dataset(),
     log:

@@ -1,19 +1,18 @@
-for suffix, ratios in batches().items():
+for suffix, ratios in BATCHES.items():
 
     rule:
         name:
             f"evaluate{suffix}"
         input:
-            **unit_files(ratios, "masks", "pruned", "finetuned", "histories"),
+            **unit_files(ratios, "masks", "finetuned", "histories"),
             data=PATHS.dataset(),
             checkpoint=PATHS.checkpoint,
-            scores=scores_at(ratios),
+            start=start_of,
+            reports=reports_at(ratios),
         output:
             of_units(PATHS.metrics, ratios),
         log:
-            PATHS.log(f"evaluate{suffix}", OF_METHOD),
-        benchmark:
-            PATHS.benchmark(f"evaluate{suffix}", OF_METHOD)
+            PATHS.log(f"units{suffix}", OF_METHOD),
         group:
             "unit"
         conda:

@@ -91,7 +91,7 @@ rule figure_probabilities:
 
 rule figure_regular_graph:
     input:
-        scores=middle_scores,
+        report=middle_report,
     output:
         drawn(f"graph-{{method}}-{NETWORK}", "rgp", figure="graph of {method}"),
     log:
@@ -130,25 +130,21 @@ rule figure_neural_graph:
         "../scripts/figure_neural_graph.py"
 
 
-# a small figure of each unit, for MLflow; one process draws those of a network
-rule figure_units:
+# a figure of one unit, drawn only where it is asked for by its path
+rule figure_unit:
     input:
-        metrics=all_units(PATHS.metrics),
-        histories=all_units(PATHS.history),
+        metrics=PATHS.metrics,
+        history=PATHS.history,
     output:
-        all_units(PATHS.unit_figure),
+        PATHS.unit_figure,
     log:
-        PATHS.log("figure_units", OF_NETWORK),
-    benchmark:
-        PATHS.benchmark("figure_units", OF_NETWORK)
-    group:
-        "record"
+        PATHS.log("figure_unit", f"{OF_METHOD}-x{{compression}}"),
     conda:
         "../../envs/graphprune.yaml"
     resources:
         **asks("figures"),
     script:
-        "../scripts/figure_units.py"
+        "../scripts/figure_unit.py"
 
 
 FIGURES = [

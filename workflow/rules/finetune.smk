@@ -1,19 +1,18 @@
-for suffix, ratios in batches().items():
+for suffix, ratios in BATCHES.items():
 
     rule:
         name:
             f"finetune{suffix}"
         input:
-            **unit_files(ratios, "masks", "pruned"),
+            **unit_files(ratios, "masks"),
+            checkpoint=start_of,
             data=PATHS.dataset(),
-            scores=scores_at(ratios),
+            reports=reports_at(ratios),
         output:
             finetuned=of_units(PATHS.finetuned, ratios),
             histories=of_units(PATHS.history, ratios),
         log:
-            PATHS.log(f"finetune{suffix}", OF_METHOD),
-        benchmark:
-            PATHS.benchmark(f"finetune{suffix}", OF_METHOD)
+            PATHS.log(f"units{suffix}", OF_METHOD),
         group:
             "unit"
         conda:

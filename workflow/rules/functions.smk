@@ -1,8 +1,5 @@
 # Functions that rules take their files and params from.
 
-from graphprune.data.catalog import DATASETS
-from graphprune.models.catalog import MODELS
-
 
 def of_units(pattern, compressions=COMPRESSIONS):
     """``pattern`` of the unit at every one of the ratios; other wildcards stay."""
@@ -57,27 +54,6 @@ def network_of(wildcards):
     return NETWORKS[wildcards.dataset, wildcards.network]
 
 
-def plugin_of(catalog, name):
-    """The file of the plug-in that added ``name``, as a rule's input: a change re-runs the job."""
-    source = catalog.source(name)
-    if source is None:
-        return []
-    inside = Path(source).is_relative_to(Path.cwd())
-    return [str(Path(source).relative_to(Path.cwd())) if inside else source]
-
-
-def dataset_plugin(wildcards):
-    return plugin_of(DATASETS, wildcards.dataset)
-
-
-def network_plugin(wildcards):
-    return plugin_of(MODELS, network_of(wildcards)["model"])
-
-
-def method_plugin(wildcards):
-    return plugin_of(KNOWN_METHODS, METHODS[wildcards.method]["method"])
-
-
 def scoring_files(wildcards):
     """Input function: what the wildcards' method looks at: a network, and examples if it needs any."""
     examples = {
@@ -86,10 +62,7 @@ def scoring_files(wildcards):
         "training": {"data": PATHS.dataset()},
     }[CLASSES[wildcards.method].examples]
     files = {"checkpoint": START[wildcards.regime], **examples}
-    return {
-        **{key: path.format(**wildcards) for key, path in files.items()},
-        "plugin": method_plugin(wildcards),
-    }
+    return {key: path.format(**wildcards) for key, path in files.items()}
 
 
 def start_of(wildcards):
@@ -98,9 +71,16 @@ def start_of(wildcards):
 
 
 def scores_at(ratios):
-    """Input function: for each of the ratios the scores that its mask is made from."""
+    """Input function: for each of the ratios the scores that its mask is made from.
+
+    None where the masks are there: scores are removed once they are used, and a job that makes them
+    again for other ratios is to leave these alone.
+    """
 
     def files(wildcards):
+        masks = [PATHS.mask.format(**wildcards, compression=ratio) for ratio in ratios]
+        if not any(map(to_be_made, masks)):
+            return []
         learned = wildcards.method in LEARNED
         pattern = PATHS.scores if learned else PATHS.ranking
         return [pattern.format(**wildcards, compression=ratio) for ratio in ratios]
@@ -108,12 +88,28 @@ def scores_at(ratios):
     return files
 
 
-def score_files():
-    """Every score file of a network."""
+def reports_at(ratios):
+    """Input function: for each of the ratios what its method reported of the scores."""
+
+    def files(wildcards):
+        learned = wildcards.method in LEARNED
+        pattern = PATHS.scores_report if learned else PATHS.ranking_report
+        return [pattern.format(**wildcards, compression=ratio) for ratio in ratios]
+
+    return files
+
+
+def passing(path):
+    """The output ``path`` of scores: removed once used, unless they are to be kept."""
+    return path if config["keep_scores"] else temp(path)
+
+
+def score_reports():
+    """What every method of a network reported."""
     ranked = [pair for pair in PAIRS if pair[1] in RANKED]
     learned = [pair for pair in PAIRS if pair[1] in LEARNED]
-    return of_methods(PATHS.ranking, ranked) + of_methods(
-        PATHS.scores, learned, compression=COMPRESSIONS
+    return of_methods(PATHS.ranking_report, ranked) + of_methods(
+        PATHS.scores_report, learned, compression=COMPRESSIONS
     )
 
 
@@ -179,12 +175,12 @@ def metrics_of_seeds_and_ratios(wildcards):
     ]
 
 
-def middle_scores(wildcards):
-    """Input function: the scores of the wildcards' method at the middle ratio.
+def middle_report(wildcards):
+    """Input function: what the wildcards' method reported at the middle ratio.
 
-    They are those of its first regime and of the first seed.
+    It is that of its first regime and of the first seed.
     """
-    return PATHS.scores.format(
+    return PATHS.scores_report.format(
         **wildcards,
         seed=config["seeds"][0],
         regime=METHODS[wildcards.method]["regimes"][0],
@@ -212,11 +208,11 @@ def recorded_files(seeds):
         "histories": PATHS.dense_history,
         "activations": PATHS.activations,
         "graph": [PATHS.graph_summary, PATHS.graph],
-        "scores": score_files(),
+        "reports": score_reports(),
         "removal": of_methods(PATHS.removal, removals),
         "metrics": all_units(PATHS.metrics),
-        "figures": all_units(PATHS.unit_figure),
         "finetuned": all_units(PATHS.finetuned),
+        "histories_of_units": all_units(PATHS.history),
         "masks": all_units(PATHS.mask),
     }
     timed = [seed for seed in seeds if seed == config["seeds"][0]]
@@ -228,7 +224,6 @@ def unit_files(ratios, *names):
     """The files of these names of the units at these ratios."""
     files = {
         "masks": PATHS.mask,
-        "pruned": PATHS.pruned,
         "finetuned": PATHS.finetuned,
         "histories": PATHS.history,
     }

@@ -6,8 +6,10 @@ import time
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from graphprune.files import write_json
 from graphprune.jobs import failures
 from graphprune.jobs.progress import Progress
+from graphprune.layout import mark
 
 
 class Terminal(logging.Handler):
@@ -80,6 +82,8 @@ def disk_error():
     probe = Path(RESULTS) / ".probe"
     try:
         mark(RESULTS)
+        write_json(PATHS.batches, BATCHES)
+        write_json(PATHS.configuration, config)
         probe.write_bytes(bytes(2**16))
         probe.unlink()
     except OSError as error:
@@ -98,6 +102,15 @@ onstart:
     follow()
     TERMINAL = Terminal()
     logger.addHandler(TERMINAL)
+
+
+onsuccess:
+    # what was made again may differ where another machine had made it
+    if misfits := remaining_misfits():
+        for reason in misfits[:REASONS_SHOWN]:
+            logger.error(reason)
+        logger.error(f"{len(misfits)} files do not fit together yet; run again")
+        sys.exit(1)
 
 
 onerror:

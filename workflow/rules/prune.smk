@@ -1,4 +1,4 @@
-for suffix, ratios in batches().items():
+for suffix, ratios in BATCHES.items():
 
     rule:
         name:
@@ -7,12 +7,9 @@ for suffix, ratios in batches().items():
             checkpoint=start_of,
             scores=scores_at(ratios),
         output:
-            masks=of_units(PATHS.mask, ratios),
-            pruned=of_units(PATHS.pruned, ratios),
+            of_units(PATHS.mask, ratios),
         log:
-            PATHS.log(f"prune{suffix}", OF_METHOD),
-        benchmark:
-            PATHS.benchmark(f"prune{suffix}", OF_METHOD)
+            PATHS.log(f"units{suffix}", OF_METHOD),
         group:
             "unit"
         conda:

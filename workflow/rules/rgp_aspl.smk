@@ -39,7 +39,6 @@ rule rgp_aspl_train:
     input:
         data=PATHS.dataset(EXPERIMENT["dataset"]),
         graphs=rules.rgp_aspl_graphs.output.graphs,
-        plugin=plugin_of(MODELS, EXPERIMENT["model"]),
     output:
         f"{ASPL}/runs/{{graph}}.csv",
     log:

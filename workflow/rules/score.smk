@@ -3,7 +3,8 @@ rule score:
     input:
         unpack(scoring_files),
     output:
-        PATHS.ranking,
+        scores=[passing(PATHS.ranking)],
+        reports=[PATHS.ranking_report],
     log:
         PATHS.log("score", OF_METHOD),
     benchmark:
@@ -50,7 +51,8 @@ rule gather:
     input:
         expand(PATHS.part(), part=range(PARTS), allow_missing=True),
     output:
-        PATHS.ranking,
+        scores=[passing(PATHS.ranking)],
+        reports=[PATHS.ranking_report],
     log:
         PATHS.log("gather", OF_METHOD),
     benchmark:
@@ -70,7 +72,7 @@ rule gather:
 
 
 # methods whose result depends on the wanted sparsity: one run for each ratio
-for suffix, ratios in batches().items():
+for suffix, ratios in BATCHES.items():
 
     rule:
         name:
@@ -78,11 +80,10 @@ for suffix, ratios in batches().items():
         input:
             unpack(scoring_files),
         output:
-            of_units(PATHS.scores, ratios),
+            scores=[passing(path) for path in of_units(PATHS.scores, ratios)],
+            reports=of_units(PATHS.scores_report, ratios),
         log:
-            PATHS.log(f"learn{suffix}", OF_METHOD),
-        benchmark:
-            PATHS.benchmark(f"learn{suffix}", OF_METHOD)
+            PATHS.log(f"units{suffix}", OF_METHOD),
         wildcard_constraints:
             method=one_of(LEARNED),
         group:

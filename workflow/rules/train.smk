@@ -1,7 +1,6 @@
 rule train:
     input:
         data=PATHS.dataset(),
-        plugin=network_plugin,
     output:
         initial=PATHS.initial,
         checkpoint=PATHS.checkpoint,

@@ -1,6 +1,6 @@
 """Choose the calibration examples and keep every layer's values for them."""
 
-from job import job
+from job import job, made
 
 with job(snakemake) as log:
     from graphprune import data
@@ -12,5 +12,6 @@ with job(snakemake) as log:
     chosen = calibration.calibration_examples(
         model, split, snakemake.params.per_class, correct=snakemake.params.correct
     )
-    calibration.save(snakemake.output[0], model, split, chosen)
+    output = snakemake.output[0]
+    calibration.save(output, model, split, chosen, made(snakemake, output))
     log.info("%d examples, training indices %s", len(chosen), chosen.tolist())

@@ -1,6 +1,6 @@
 """Prepare a dataset: its fixed split in one file."""
 
-from job import job
+from job import job, made
 
 with job(snakemake) as log:
     from graphprune import data
@@ -10,6 +10,7 @@ with job(snakemake) as log:
         root=snakemake.params.folder,
         download=snakemake.params.download,
     )
-    data.save(snakemake.output[0], dataset)
+    output = snakemake.output[0]
+    data.save(output, dataset, made(snakemake, output))
     sizes = [len(split.labels) for split in (dataset.train, dataset.validation, dataset.test)]
     log.info("%s: %d training, %d validation, %d test images", dataset.name, *sizes)

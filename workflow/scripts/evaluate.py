@@ -1,6 +1,6 @@
 """Measure every unit on the test split: accuracy before and after fine-tuning, and its cost."""
 
-from job import job
+from job import job, made
 
 with job(snakemake) as log:
     from graphprune import data
@@ -15,15 +15,14 @@ with job(snakemake) as log:
     dense_accuracy = evaluation.accuracy(dense.to(device), test)
     units = zip(
         snakemake.params.compressions,
-        snakemake.input.scores,
+        snakemake.input.reports,
         snakemake.input.masks,
-        snakemake.input.pruned,
         snakemake.input.finetuned,
         snakemake.input.histories,
         snakemake.output,
         strict=True,
     )
-    for ratio, scores, mask, pruned, finetuned, history, output in units:
+    for ratio, report, mask, finetuned, history, output in units:
         metrics = unit_metrics(
             identity=identity,
             regime=snakemake.wildcards.regime,
@@ -33,11 +32,11 @@ with job(snakemake) as log:
             dense_accuracy=dense_accuracy,
             test=test,
             device=device,
-            scores=scores,
+            report=report,
+            start=snakemake.input.start,
             mask=mask,
-            pruned=pruned,
             finetuned=finetuned,
             history=history,
         )
-        write_json(output, metrics)
+        write_json(output, metrics, made(snakemake, output))
         log.info("%s", metrics)

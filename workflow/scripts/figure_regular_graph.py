@@ -5,13 +5,17 @@ from job import job
 with job(snakemake) as log:
     from graphprune import figures, methods
     from graphprune.methods import results
+    from graphprune.randomness import seed_of
 
-    report, _ = results.report_of(snakemake.input.scores)
+    report = results.load_report(snakemake.input.report).numbers
+    names = dict(snakemake.wildcards.items())
     method = methods.build(
         snakemake.params.method["name"],
         **snakemake.params.method["options"],
-        seed=snakemake.params.seed,
+        seed=seed_of(
+            snakemake.params.seed, "score", "{dataset}/{network}/{method}".format(**names)
+        ),
     )
     graph = method.graph(int(report["nodes"]), int(report["degree"]))
-    title = "{dataset} · {network}".format(**dict(snakemake.wildcards.items()))
+    title = "{dataset} · {network}".format(**names)
     figures.save(figures.regular_graph(graph, title), snakemake.output[0])

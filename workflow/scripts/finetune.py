@@ -1,13 +1,14 @@
 """Fine-tune (or train, in regime scratch) the pruned networks with their masks held."""
 
-from job import job
+from job import job, made
 
 with job(snakemake) as log:
-    from graphprune import checkpoints, data
+    from graphprune import data
     from graphprune.files import write_csv
     from graphprune.layout import UnitPaths
     from graphprune.methods import results
-    from graphprune.models import networks
+    from graphprune.models import networks, pruned
+    from graphprune.randomness import seed_of
     from graphprune.training import devices, live, loop
     from graphprune.training.regimes import after_pruning
     from graphprune.training.settings import Settings
@@ -17,20 +18,19 @@ with job(snakemake) as log:
     sections = (snakemake.params.train, snakemake.params.finetune)
     units = zip(
         snakemake.params.compressions,
-        snakemake.input.scores,
+        snakemake.input.reports,
         snakemake.input.masks,
-        snakemake.input.pruned,
         snakemake.output.finetuned,
         snakemake.output.histories,
         strict=True,
     )
-    for ratio, scores_path, mask_path, pruned_path, finetuned_path, history_path in units:
-        model, identity = networks.load(pruned_path)
-        train, finetune = (Settings.of(part, identity.seed) for part in sections)
-        settings = after_pruning(
-            snakemake.wildcards.regime, train, finetune, results.epochs_trained(scores_path)
-        )
-        mask, _ = checkpoints.load(mask_path, "mask")
+    for ratio, report_path, mask_path, finetuned_path, history_path in units:
+        model, identity = networks.load_pruned(snakemake.input.checkpoint, mask_path)
+        # of the network, so that all methods see the examples in one order
+        seed = seed_of(identity.seed, "finetune", identity.of)
+        train, finetune = (Settings.of(part, seed) for part in sections)
+        trained = results.load_report(report_path).epochs_trained
+        settings = after_pruning(snakemake.wildcards.regime, train, finetune, trained)
         wildcards = dict(snakemake.wildcards.items())
         unit = UnitPaths.of(snakemake.config["results"], history_path).id
         labels = {**wildcards, "model": identity.model, "compression": float(ratio)}
@@ -39,9 +39,10 @@ with job(snakemake) as log:
                 model.to(device),
                 dataset.train,
                 settings,
-                masks=mask,
+                masks=pruned.read(mask_path),
                 validation=dataset.validation,
                 on_epoch=curve,
             )
         write_csv(history_path, history)
-        networks.save(finetuned_path, model.state_dict(), identity)
+        said = made(snakemake, finetuned_path)
+        networks.save(finetuned_path, model.state_dict(), identity, said, mask_path)

@@ -1,4 +1,8 @@
-"""What every script of the workflow shares: its log, its threads, its one-line errors."""
+"""What every script of the workflow shares: its log, its threads, its one-line errors.
+
+And its provenance: inputs are held against their recipes before a job starts, outputs say what made
+them.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +34,7 @@ DISK_ERRORS = {
     errno.ENOSPC: ("No space left on device", "database or disk is full"),
     errno.EDQUOT: ("Disk quota exceeded",),
     errno.EROFS: ("Read-only file system", "attempt to write a readonly database"),
+    errno.EACCES: ("Permission denied",),
 }
 
 
@@ -37,8 +42,10 @@ DISK_ERRORS = {
 def job(snakemake: Any) -> Iterator[logging.Logger]:
     """Run a stage: log to the rule's log file, limit the threads, end on a UserError in one line.
 
-    Every attempt adds a first and a last line to the log, which say where and when it ran. Import
-    heavy packages inside the block: they read the thread limits at import.
+    Inputs that were made by other settings or code than the configuration's, or that belong
+    elsewhere, end the job before it starts. Outputs that cannot say themselves what made them get a
+    note. Every attempt adds a first and a last line to the log, which say where and when it ran.
+    Import heavy packages inside the block: they read the thread limits at import.
     """
     for variable in THREADS:
         os.environ[variable] = str(snakemake.threads)
@@ -53,7 +60,12 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
     try:
         if plugins := snakemake.config.get("plugins"):
             load_plugins(plugins)
+        artifacts = Artifacts(snakemake) if snakemake.config else None
+        if artifacts:
+            artifacts.check_inputs()
         yield log
+        if artifacts:
+            artifacts.note_outputs()
     except UserError as error:
         log.error("%s", error)
         _end(snakemake, str(error))
@@ -66,6 +78,52 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
         log.exception("%s failed", snakemake.rule)
         raise
     log.info("finished after %.1f s", time.perf_counter() - start)
+
+
+class Artifacts:
+    """The inputs and outputs of a job, and what made them."""
+
+    def __init__(self, snakemake: Any) -> None:
+        from graphprune.provenance.artifacts import Disk
+        from graphprune.provenance.recipes import Recipes
+
+        self.snakemake = snakemake
+        self.recipes = Recipes(snakemake.config)
+        self.disk = Disk()
+
+    def check_inputs(self) -> None:
+        """UserError, naming the file, for an input that is not what its path says."""
+        from graphprune.errors import UserError
+
+        for path in dict.fromkeys(self.snakemake.input):
+            if (recipe := self.recipes.of(path)) and (reason := self.disk.misfit(recipe, path)):
+                raise UserError(f"{reason}; remove the file and run again")
+
+    def made(self, path: str) -> dict[str, object]:
+        """What the output ``path`` says of what made it."""
+        recipe = self.recipes.of(path)
+        assert recipe is not None, path
+        return self.disk.made(recipe)
+
+    def note_outputs(self) -> None:
+        """Write a note of what made the outputs, where they cannot say it themselves."""
+        from graphprune.provenance import receipts
+
+        outputs = list(map(str, self.snakemake.output))
+        if all(self.recipes.beside(path) is None for path in outputs):
+            facts = receipts.JobFacts(
+                # what Snakemake runs is a copy of the script under another name
+                Path(sys.modules["__main__"].__file__ or "").name,
+                dict(self.snakemake.params.items()),
+                list(map(str, self.snakemake.input)),
+                outputs,
+            )
+            receipts.write(facts, self.recipes)
+
+
+def made(snakemake: Any, path: str) -> dict[str, object]:
+    """What the output ``path`` of the job says of what made it."""
+    return Artifacts(snakemake).made(path)
 
 
 def examples(inputs: Any) -> tuple[Any, Any]:

@@ -6,11 +6,11 @@ with job(snakemake) as log:
     import numba
     import torch
 
-    from graphprune import checkpoints, compaction
+    from graphprune import compaction
     from graphprune.comparison.unit import labels_of
     from graphprune.files import write_csv
     from graphprune.layout import UnitPaths
-    from graphprune.models import networks
+    from graphprune.models import networks, pruned
 
     torch.set_num_threads(1)
     numba.set_num_threads(1)
@@ -19,9 +19,8 @@ with job(snakemake) as log:
     for path in snakemake.input.masks:
         unit = UnitPaths.of(snakemake.config["results"], path)
         labels = labels_of(identity, unit.regime, unit.method, unit.compression)
-        masks, _ = checkpoints.load(path, "mask")
         timed = compaction.savings(
-            model, masks, identity.input_shape, repeats=snakemake.params.repeats
+            model, pruned.read(path), identity.input_shape, repeats=snakemake.params.repeats
         )
         for size, times in timed.latencies.items():
             row = {**labels, "batch_size": size, "dense": times.dense}

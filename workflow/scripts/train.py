@@ -1,12 +1,13 @@
 """Train the dense network."""
 
-from job import job
+from job import job, made
 
 with job(snakemake) as log:
     from graphprune import data
     from graphprune.files import write_csv
     from graphprune.layout import NetworkPaths
     from graphprune.models import networks
+    from graphprune.randomness import seed_of
     from graphprune.training import devices, live, loop
     from graphprune.training.settings import Settings
 
@@ -22,7 +23,8 @@ with job(snakemake) as log:
         snakemake.params.network["options"],
     )
     model = identity.build()
-    networks.save(snakemake.output.initial, model.state_dict(), identity)
+    initial = snakemake.output.initial
+    networks.save(initial, model.state_dict(), identity, made(snakemake, initial))
     model.to(devices.use(snakemake.params.device))
     results = snakemake.config["results"]
     unit = NetworkPaths(results, dataset.name, name, seed).id
@@ -31,9 +33,10 @@ with job(snakemake) as log:
         history = loop.train(
             model,
             dataset.train,
-            Settings.of(snakemake.params.settings, seed),
+            Settings.of(snakemake.params.settings, seed_of(seed, "train", identity.of)),
             validation=dataset.validation,
             on_epoch=curve,
         )
     write_csv(snakemake.output.history, history)
-    networks.save(snakemake.output.checkpoint, model.state_dict(), identity)
+    trained = snakemake.output.checkpoint
+    networks.save(trained, model.state_dict(), identity, made(snakemake, trained))

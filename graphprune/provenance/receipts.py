@@ -1,0 +1,98 @@
+"""Notes of what made files that cannot say it themselves: figures, tables, records, graphs.
+
+A job writes one note, named after its first output. It holds the digests of all outputs, of the
+inputs of the same kind, and of code, params and the recipes of the other inputs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graphprune.errors import UserError
+from graphprune.files import file_digest, read_json, write_json
+from graphprune.layout import FORMAT
+from graphprune.methods.catalog import method_class
+from graphprune.provenance.artifacts import maker
+from graphprune.provenance.code import SCRIPTS, digest_of
+from graphprune.provenance.recipes import Recipes
+
+# scripts whose outputs hold numbers that take long to make: what cannot alter them does not count
+MEASURING = ("graph", "latency", "rgp_aspl_graphs", "rgp_aspl_train")
+
+
+@dataclass(frozen=True)
+class JobFacts:
+    """What decides the outputs of a job: its script, params and inputs.
+
+    script: the name of its file among the workflow's scripts.
+    """
+
+    script: str
+    params: Mapping[str, Any]
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+
+    def digest(self, recipes: Recipes) -> str:
+        """SHA-256 over code, params, the looks of the methods, paths and recipes of the inputs."""
+        stage = self.script.removesuffix(".py")
+        known = {path: recipe.digest for path in self.inputs if (recipe := recipes.beside(path))}
+        entries = recipes.config["methods"].values()
+        classes = [method_class(entry["method"]) for entry in entries]
+        looks = [(cls.name, cls.title, cls.colour, cls.marker) for cls in classes]
+        parts = [
+            FORMAT,
+            digest_of(str(SCRIPTS / self.script), whole=stage not in MEASURING),
+            [] if stage in MEASURING else looks,
+            self.params,
+            [known.get(path, recipes.results.inside(path)) for path in self.inputs],
+        ]
+        text = json.dumps(parts, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def noted(self, recipes: Recipes) -> list[str]:
+        """The inputs that cannot say themselves what made them."""
+        return [path for path in dict.fromkeys(self.inputs) if recipes.beside(path) is None]
+
+
+def write(job: JobFacts, recipes: Recipes) -> None:
+    """Write the note of a job that has just ended."""
+    note: dict[str, object] = {
+        "recipe": job.digest(recipes),
+        "inputs": _digests(job.noted(recipes), recipes),
+        "outputs": _digests(job.outputs, recipes),
+        **maker(),
+    }
+    write_json(recipes.results.made(job.outputs[0]), note)
+
+
+def _digests(paths: Sequence[str], recipes: Recipes) -> dict[str, str]:
+    return {recipes.results.inside(path): file_digest(path) for path in paths}
+
+
+def misfit(job: JobFacts, recipes: Recipes) -> str:
+    """Why the outputs of a job on disk are not what they should be; empty if they are."""
+    first = job.outputs[0]
+    for path in job.outputs:
+        if not Path(path).exists():
+            return f"{path}: no such file"
+    try:
+        note, _ = read_json(recipes.results.made(first), f"what made {first}")
+        if note["recipe"] != job.digest(recipes):
+            return f"{first}: was made from other results, or in another way"
+        for path in job.noted(recipes):
+            held = note["inputs"].get(recipes.results.inside(path))
+            if not Path(path).exists() or file_digest(path) != held:
+                return f"{first}: was made from another {path}"
+        for path in job.outputs:
+            if note["outputs"].get(recipes.results.inside(path)) != file_digest(path):
+                return f"{path}: was changed after it was written"
+    except UserError as error:
+        return str(error)
+    except (KeyError, TypeError, AttributeError):
+        return f"{first}: does not say completely what made it"
+    return ""

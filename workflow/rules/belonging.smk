@@ -1,0 +1,152 @@
+# What has to be made: decided by what lies on disk, held against what the configuration and the code
+# say (graphprune.provenance). Snakemake's own memory in .snakemake and the times of files play no
+# part: a folder that was copied, restored or archived is judged like any other.
+
+from itertools import chain
+
+from snakemake_interface_executor_plugins.settings import ExecMode
+
+from graphprune.provenance import receipts
+from graphprune.provenance.artifacts import Disk
+from graphprune.provenance.recipes import Recipes
+
+RECIPES, DISK = Recipes(config), Disk()
+# the processes of single jobs do what they are told; they do not look at the rest
+PLANNING = workflow.exec_mode == ExecMode.DEFAULT
+REASONS_SHOWN = 5
+
+
+inputflags:
+    # a file that is newer than another says nothing
+    ancient,
+
+
+def to_be_made(path):
+    """Whether the artifact at ``path`` is missing, or is not what it should be."""
+    recipe = RECIPES.of(path)
+    return not PLANNING or bool(DISK.misfit(recipe, path))
+
+
+def reason_to_run(job):
+    """Why the outputs of a job are not what they should be; empty if they are."""
+    outputs = [str(path) for path in job.output]
+    known = {path: recipe for path in outputs if (recipe := RECIPES.of(path))}
+    for path in job.output:
+        # scores are removed once they are used
+        if not os.path.exists(path):
+            if "temp" not in path.flags:
+                return f"{path}: not there"
+        elif path in known and (reason := DISK.misfit(known[path], str(path))):
+            return reason
+    if known or not outputs:
+        return ""
+    facts = receipts.JobFacts(
+        Path(job.rule.script).name,
+        dict(job.params.items()),
+        [str(path) for path in job.input],
+        outputs,
+    )
+    return receipts.misfit(facts, RECIPES)
+
+
+def force_what_misfits(dag):
+    """Force each job of ``dag`` whose outputs are not what they should be, and say why."""
+    reasons, forced = [], set()
+    for level in dag.toposorted():
+        for job in level:
+            if job.rule.norun or not job.output:
+                continue
+            reason = reason_to_run(job)
+            # an overview is made again after what it shows
+            before = [one for one in dag.dependencies[job] if one in forced]
+            after = before and RECIPES.beside(job.output[0]) is None
+            if reason or after:
+                forced.add(job)
+                dag.forcefiles.update(job.output)
+                # Snakemake leaves out what comes after a job that runs, ancient inputs apart
+                for file in chain(*(dag.dependencies[job][one] for one in before)):
+                    file.flags.pop("ancient", None)
+                if os.path.exists(job.output[0]) and reason:
+                    reasons.append(reason)
+    for reason in reasons[:REASONS_SHOWN]:
+        logger.info(f"to be made again: {reason}")
+    if len(reasons) > REASONS_SHOWN:
+        logger.info(f"to be made again: {len(reasons) - REASONS_SHOWN} more")
+
+
+def remaining_misfits():
+    """Why artifacts of this run that were made before do not fit what was made now."""
+    return [
+        reason
+        for job in workflow.dag.jobs
+        if not job.rule.norun
+        and any(RECIPES.of(path) for path in job.output)
+        and (reason := reason_to_run(job))
+    ]
+
+
+def decide_by_what_is_on_disk():
+    """Let Snakemake run what `force_what_misfits` says, and what that needs.
+
+    Snakemake has no hook between making the jobs and choosing those to run. So its preparation of
+    the graph of jobs is wrapped, here and nowhere else.
+    """
+    prepare = workflow._prepare_dag
+
+    def prepared(*arguments, **options):
+        workflow.dag_settings.rerun_triggers = frozenset()
+        prepare(*arguments, **options)
+        dag = workflow.dag
+        choose, chosen = dag.update_needrun, []
+
+        async def update_needrun(*arguments, **options):
+            if not chosen:
+                chosen.append(force_what_misfits(dag))
+            return await choose(*arguments, **options)
+
+        dag.update_needrun = update_needrun
+
+    workflow._prepare_dag = prepared
+
+
+def complete_ratios():
+    """The ratios at which some unit is finished."""
+    return [
+        ratio
+        for ratio in COMPRESSIONS
+        if any(
+            os.path.exists(path)
+            for pattern in of_methods(PATHS.metrics, compression=ratio)
+            for path in of_networks(pattern)
+        )
+    ]
+
+
+def batches():
+    """Suffix of the rules' names -> the compression ratios whose units share one process.
+
+    Ratios that are added later form batches of their own, so that finished units stay. Processes of
+    single jobs read the batches that the planning one has written: units get finished meanwhile.
+    """
+    note = Path(PATHS.batches)
+    if not PLANNING and note.exists():
+        return json.loads(note.read_text())
+    size = config["compressions_per_job"]
+    finished = complete_ratios()
+    if any(method_object(label).chained() for label in METHODS):
+        finished = []
+    groups = [finished, [ratio for ratio in COMPRESSIONS if ratio not in finished]]
+    parts = [
+        group[start : start + size]
+        for group in groups
+        for start in range(0, len(group), size)
+    ]
+    if len(parts) == 1:
+        return {"": parts[0]}
+    return {f"_{number}": part for number, part in enumerate(parts, 1)}
+
+
+BATCHES = batches()
+
+if PLANNING:
+    decide_by_what_is_on_disk()
