@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+# the names of the temporary files of `atomic`
+TEMPORARY = re.compile(r"\.(?P<pid>\d+)\..+")
 
 
 @contextmanager
