@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,9 @@ from graphprune.errors import UserError
 
 # the entry of a JSON artifact that says what made it, and holds the digest of the others
 MADE = "made"
+
+# the names of the temporary files of `atomic`
+TEMPORARY = re.compile(r"\.(?P<pid>\d+)\..+")
 
 
 @contextmanager

@@ -1,26 +1,28 @@
 #!/usr/bin/env python
-"""Resume after Snakemake was killed: end what it left running, unlock, and finish the run.
+"""Resume after Snakemake was killed on a cluster or another machine: clean up, finish the run.
 
     python workflow/recover.py --workflow-profile workflow/profiles/slurm
 
-All arguments are Snakemake's. Jobs on a cluster outlive a Snakemake that was killed, and a second
-one would submit them again: two writers for one file. So, in this order: refuse if a Snakemake
-still runs in this folder; let the profile's ``cancel-orphans`` cancel the jobs that carry this
-folder's prefix and wait for their end; end scripts that were left on this machine; unlock; run.
+All arguments are Snakemake's. Without a cluster, ``snakemake`` itself goes on where it was killed
+(workflow/rules/interruptions.smk). But jobs on a cluster outlive a Snakemake that was killed, and a
+second one would submit them again: two writers for one file. So, in this order: refuse if a
+Snakemake still runs in this folder; let the profile's ``cancel-orphans`` cancel the jobs that carry
+this folder's prefix and wait for their end; end scripts left on this machine; unlock; run.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
-GRACE = 30.0
+# the package beside this workflow, installed or not
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from graphprune.errors import UserError
+from graphprune.jobs.leftovers import end_scripts, is_main_snakemake, processes
+from graphprune.jobs.presence import FOLDER, forget_all
 
 
 def main(arguments: list[str]) -> int:
@@ -33,11 +35,18 @@ def main(arguments: list[str]) -> int:
         done = subprocess.run([cancel, prefix_of(here)], check=False)
         if done.returncode:
             return done.returncode
-    end([pid for pid, command in processes(here) if is_script(command)])
+    try:
+        ended = end_scripts(here)
+    except UserError as error:
+        print(f"recover: {error}", file=sys.stderr)
+        return 1
+    if ended:
+        print("recover: ended", ended, "scripts left on this machine")
     snakemake = [sys.executable, "-m", "snakemake"]
     unlocked = subprocess.run([*snakemake, "--unlock", *arguments], check=False)
     if unlocked.returncode:
         return unlocked.returncode
+    forget_all(here / FOLDER)
     sys.stdout.flush()
     return subprocess.run([*snakemake, *arguments], check=False).returncode
 
@@ -54,48 +63,6 @@ def profile_of(arguments: list[str]) -> Path:
         if option in ("--workflow-profile", "--profile"):
             return Path(value or "".join(arguments[place + 1 : place + 2]))
     return Path("/nonexistent")
-
-
-def processes(folder: Path) -> Iterator[tuple[int, str]]:
-    """Process ids and command lines of this user's other processes that work in ``folder``."""
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            inside = entry.stat().st_uid == os.getuid() and (entry / "cwd").resolve() == folder
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if inside and int(entry.name) != os.getpid():
-            yield int(entry.name), command
-
-
-def is_main_snakemake(command: str) -> bool:
-    words = command.split()
-    # the interpreter, perhaps -m, then the program; a scheduler's jobs have --mode
-    return "snakemake" in (Path(word).name for word in words[:3]) and "--mode" not in words
-
-
-def is_script(command: str) -> bool:
-    return ".snakemake/scripts/" in command
-
-
-def end(pids: list[int]) -> None:
-    """Ask processes to end; after a grace period kill those that still run."""
-    if not pids:
-        return
-    print("recover: ending", len(pids), "scripts left on this machine")
-    for signal_number in (signal.SIGTERM, signal.SIGKILL):
-        for pid in pids:
-            try:
-                os.kill(pid, signal_number)
-            except ProcessLookupError:
-                continue
-        deadline = time.monotonic() + GRACE
-        while any(Path(f"/proc/{pid}").exists() for pid in pids):
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.1)
-        else:
-            return
 
 
 if __name__ == "__main__":

@@ -96,6 +96,7 @@ TERMINAL = None
 
 onstart:
     global TERMINAL
+    has_locked()
     if reason := disk_error():
         logger.error(reason)
         sys.exit(1)
