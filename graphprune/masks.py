@@ -3,44 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from numbers import Real
+from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
 
-from graphprune.errors import UserError, one_of
+from graphprune.errors import UserError, one_of, shown
+from graphprune.layers import finding
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 Masks = dict[str, "Tensor"]
 SCOPES = ("global", "layer")
-PRUNABLE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
     """The weights that pruning may remove, by their name in ``model.state_dict()``.
 
-    The weights of linear and convolution layers; biases and norms always stay. A weight that two
-    layers share appears once, under its first name.
+    - The weights of linear and convolution layers, and of `torch.nn.MultiheadAttention`: its output
+      projection, and the projections of query, key and value, which are three layers also where
+      they are the rows of one ``in_proj_weight``.
+    - A weight that several modules share appears once, under the name it has in the first of them
+      that is prunable. Masks may use any of its names.
+
+    Never pruned and not counted: biases; norms, embeddings and PReLU; all below a module that has
+    ``never_pruned = True``; and parameters of a module that contains others, such as tokens,
+    position embeddings and scales, unless "weight" is in their name.
+
+    Raises
+    ------
+    UserError : names the module and its type. It has a matrix that is none of these (LSTM,
+        transposed convolution, bilinear, a module of your own), or computes its weight from other
+        parameters (weight norm, spectral norm, parametrizations), or is quantised or not
+        initialised. Also if nothing can be pruned.
+
+    >>> list(prunable(nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3))))
+    ['0.weight']
     """
-    weights: dict[str, nn.Parameter] = {}
-    seen: set[int] = set()
-    for path, module in model.named_modules():
-        if isinstance(module, PRUNABLE) and id(module.weight) not in seen:
-            weight = cast("nn.Parameter", module.weight)
-            seen.add(id(weight))
-            weights[f"{path}.weight" if path else "weight"] = weight
-    if not weights:
-        raise UserError("model has no linear or convolution layer; nothing can be pruned")
-    return weights
+    return finding.weights(model)
 
 
 def removed_count(total: int, sparsity: float) -> int:
     """How many of ``total`` weights go at ``sparsity``: the nearest whole number to the product."""
-    if not 0.0 <= sparsity <= 1.0:
-        raise UserError(f"sparsity is {sparsity}; allowed: 0 <= sparsity <= 1")
-    return round(sparsity * total)
+    number = isinstance(sparsity, Real) and not isinstance(sparsity, bool)
+    if not number or not 0.0 <= sparsity <= 1.0:
+        raise UserError(f"sparsity is {shown(sparsity)}; allowed: a number, 0 <= sparsity <= 1")
+    return round(float(sparsity) * total)
 
 
 def prune(scores: Mapping[str, Tensor], sparsity: float, scope: str = "global") -> Masks:
@@ -50,8 +59,9 @@ def prune(scores: Mapping[str, Tensor], sparsity: float, scope: str = "global") 
     ----------
     scores : importance (larger = keep) by parameter name, each tensor of its parameter's shape.
     sparsity : share of the weights to remove, in [0, 1].
-    scope : "global" ranks all weights together; "layer" removes the same share of every tensor.
-        Its counts are rounded by largest remainder, so that the total is exact.
+    scope : "global" ranks all weights together; "layer" removes the same share of every layer
+        (query, key and value of an attention's ``in_proj_weight`` are three). Its counts are
+        rounded by largest remainder, so that the total is exact.
 
     Returns
     -------
@@ -62,30 +72,59 @@ def prune(scores: Mapping[str, Tensor], sparsity: float, scope: str = "global") 
 
     Raises
     ------
-    UserError : a score that is NaN, an unknown scope, a sparsity outside [0, 1], no scores.
+    UserError : a score that is NaN or no tensor of real numbers, an unknown scope, a sparsity that
+        is no number in [0, 1], no scores.
 
     >>> prune({"w": torch.tensor([3.0, 1.0, 2.0, 1.0])}, 0.25)
     {'w': tensor([ True,  True,  True, False])}
     """
-    if not scores:
-        raise UserError("scores are empty; expected one tensor for each prunable parameter")
     if scope not in SCOPES:
         raise one_of("scope", scope, SCOPES)
-    for name, score in scores.items():
-        if torch.isnan(score).any():
-            raise UserError(f"scores of {name} contain NaN; expected finite or infinite numbers")
+    _check_scores(scores)
     sizes = [score.numel() for score in scores.values()]
     removed = removed_count(sum(sizes), sparsity)
     flat = [score.detach().flatten().to(torch.float64).cpu() for score in scores.values()]
     if scope == "global":
         kept = _keep_largest(torch.cat(flat), removed).split(sizes)
     else:
-        counts = _apportion(sizes, sparsity, removed)
-        kept = tuple(_keep_largest(f, count) for f, count in zip(flat, counts, strict=True))
+        kept = _keep_by_layer(scores, flat, sparsity, removed)
     return {
         name: mask.reshape(score.shape).to(score.device)
         for (name, score), mask in zip(scores.items(), kept, strict=True)
     }
+
+
+def _check_scores(scores: object) -> None:
+    if not isinstance(scores, Mapping):
+        raise UserError(f"scores are {type(scores).__name__}; expected a dictionary of tensors")
+    if not scores:
+        raise UserError("scores are empty; expected one tensor for each prunable parameter")
+    for name, score in scores.items():
+        if not isinstance(score, torch.Tensor):
+            raise UserError(f"scores of {name} are {type(score).__name__}; expected a torch.Tensor")
+        if score.is_complex() or score.is_meta or score.layout != torch.strided:
+            raise UserError(
+                f"scores of {name} are {score.dtype}, {score.layout}, on {score.device}; expected "
+                "a dense tensor of real numbers"
+            )
+        if torch.isnan(score).any():
+            raise UserError(f"scores of {name} contain NaN; expected finite or infinite numbers")
+
+
+def _keep_by_layer(
+    scores: Mapping[str, Tensor], flat: list[Tensor], sparsity: float, removed: int
+) -> tuple[Tensor, ...]:
+    layers: list[Tensor] = []
+    counts_of = []
+    for (name, score), values in zip(scores.items(), flat, strict=True):
+        blocks = (
+            values.tensor_split(len(finding.parts(name, len(score)))) if score.dim() else [values]
+        )
+        counts_of.append(len(blocks))
+        layers.extend(blocks)
+    counts = _apportion([len(layer) for layer in layers], float(sparsity), removed)
+    kept = iter(_keep_largest(f, count) for f, count in zip(layers, counts, strict=True))
+    return tuple(torch.cat([next(kept) for _ in range(blocks)]) for blocks in counts_of)
 
 
 def _keep_largest(values: Tensor, removed: int) -> Tensor:
@@ -108,16 +147,29 @@ def _apportion(sizes: list[int], sparsity: float, total: int) -> list[int]:
 
 
 def check(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
-    """Raise UserError unless every mask is boolean and names a parameter of its own shape."""
-    parameters = dict(model.named_parameters())
+    """Raise UserError unless every mask is boolean and names a parameter of its own shape.
+
+    A parameter that several modules share may go by any of its names, but by one alone.
+    """
+    if not isinstance(masks, Mapping):
+        raise UserError(f"masks are {type(masks).__name__}; expected a dictionary of tensors")
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    names: dict[int, str] = {}
     for name, mask in masks.items():
         if name not in parameters:
             raise one_of("mask for parameter", name, parameters)
+        if not isinstance(mask, torch.Tensor):
+            raise UserError(f"mask of {name} is {type(mask).__name__}; expected a torch.Tensor")
         shape = tuple(parameters[name].shape)
         if tuple(mask.shape) != shape:
             raise UserError(f"mask of {name} has shape {tuple(mask.shape)}; expected {shape}")
         if mask.dtype != torch.bool:
             raise UserError(f"mask of {name} has dtype {mask.dtype}; expected torch.bool")
+        if mask.is_meta or parameters[name].is_meta:
+            raise UserError(f"{name} or its mask is on the meta device, which holds no values")
+        if other := names.get(id(parameters[name])):
+            raise UserError(f"masks name one shared weight twice, {other} and {name}; expected one")
+        names[id(parameters[name])] = name
 
 
 @torch.no_grad()
@@ -127,9 +179,9 @@ def apply(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
     Raises UserError if a mask names no parameter, or differs in shape or dtype.
     """
     check(model, masks)
-    parameters = dict(model.named_parameters())
     for name, mask in masks.items():
-        parameters[name].masked_fill_(~mask.to(parameters[name].device), 0.0)
+        weight = model.get_parameter(name)
+        weight.masked_fill_(~mask.to(weight.device), 0.0)
 
 
 @torch.no_grad()
@@ -150,9 +202,8 @@ def rescale(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
     >>> apply(model, masks)
     """
     check(model, masks)
-    parameters = dict(model.named_parameters())
     for name, mask in masks.items():
-        weight = parameters[name]
+        weight = model.get_parameter(name)
         whole = weight.flatten(1).norm(dim=1)
         kept = (weight * mask.to(weight.device)).flatten(1).norm(dim=1)
         factor = torch.where(kept > 0, whole / kept, torch.ones_like(whole))

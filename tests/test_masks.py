@@ -1,5 +1,6 @@
 """Masks: how many weights go and which, rescaling, masks applied to a network."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -82,6 +83,27 @@ def test_infinite_scores_rank_and_nan_is_refused():
     ("scores", "sparsity", "scope", "message"),
     [
         ({"w": torch.ones(2)}, 1.5, "global", "sparsity is 1.5"),
+        ({"w": torch.ones(2)}, "0.5", "global", "sparsity is '0.5'; allowed: a number, 0 <= spars"),
+        ({"w": torch.ones(2)}, float("nan"), "layer", "sparsity is nan"),
+        ({"w": torch.ones(2)}, float("inf"), "global", "sparsity is inf"),
+        ({"w": torch.ones(2)}, True, "global", "sparsity is True"),
+        ({"w": torch.ones(2)}, np.bool_(False), "global", "sparsity is False"),
+        ({"w": torch.ones(2)}, None, "global", "sparsity is None"),
+        ({"w": np.ones(2)}, 0.5, "global", "scores of w are ndarray; expected a torch.Tensor"),
+        (
+            {"w": torch.ones(2, dtype=torch.complex64)},
+            0.5,
+            "global",
+            "dense tensor of real numbers",
+        ),
+        (
+            {"w": torch.ones(2, device="meta")},
+            0.5,
+            "global",
+            "scores of w are .* on meta; expected",
+        ),
+        ({"w": torch.eye(2).to_sparse()}, 0.5, "global", "scores of w are .*sparse_coo, on cpu"),
+        ([torch.ones(2)], 0.5, "global", "scores are list; expected a dictionary of tensors"),
         ({"w": torch.ones(2)}, 0.5, "filter", "scope is 'filter'; allowed: global, layer"),
         ({}, 0.5, "global", "scores are empty"),
     ],
@@ -108,6 +130,12 @@ def test_apply_sets_exact_positive_zeros_and_nothing_else():
         ({"1.weight": torch.ones(2, 3, dtype=torch.bool)}, "mask for parameter is '1.weight'"),
         ({"0.weight": torch.ones(3, 2, dtype=torch.bool)}, r"shape \(3, 2\); expected \(2, 3\)"),
         ({"0.weight": torch.ones(2, 3)}, "dtype torch.float32; expected torch.bool"),
+        ({"0.weight": np.ones((2, 3), bool)}, "is ndarray; expected a torch.Tensor"),
+        (
+            {"0.weight": torch.ones(2, 3, device="meta").bool()},
+            "0.weight or its mask is on the meta",
+        ),
+        ([], "masks are list; expected a dictionary"),
     ],
 )
 def test_apply_refuses_masks_of_another_network(masks, message):
@@ -121,3 +149,106 @@ def test_prunable_names_weights_once_and_leaves_norms():
     assert list(prunable(model)) == ["0.weight", "2.weight"]
     with pytest.raises(UserError, match="no linear or convolution layer"):
         prunable(nn.Sequential(nn.ReLU()))
+
+
+class Tied(nn.Module):
+    """A decoder that shares the weight of an embedding, which parameters() names first."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder, self.decoder = nn.Embedding(5, 4), nn.Linear(4, 5)
+        self.decoder.weight = self.encoder.weight
+
+
+@pytest.mark.parametrize("name", ["magnitude", "random", "rgp"])
+def test_what_score_names_apply_accepts_where_weights_are_tied(name):
+    model = Tied()
+    options = {"sparsity": 0.5, "dense_last": False} if name == "rgp" else {}
+    masks = graphprune.prune(graphprune.score(model, name, **options), 0.5)
+    assert list(masks) == ["decoder.weight"]
+    rescale(model, masks)
+    graphprune.apply(model, masks)
+    assert int((model.encoder.weight == 0).sum()) == 10
+
+
+def test_a_shared_weight_goes_by_any_of_its_names_but_by_one():
+    model, mask = Tied(), torch.rand(5, 4) < 0.5
+    graphprune.apply(model, {"encoder.weight": mask})
+    assert torch.equal(model.decoder.weight != 0, mask)
+    both = {"encoder.weight": mask, "decoder.weight": mask}
+    with pytest.raises(
+        UserError, match=r"shared weight twice, encoder\.weight and decoder\.weight"
+    ):
+        graphprune.apply(model, both)
+
+
+def test_numpy_s_sparsity_is_a_number():
+    scores = {"w": torch.arange(8.0)}
+    assert removed(graphprune.prune(scores, np.float32(0.5))) == 4
+    assert removed(graphprune.prune(scores, np.int64(1))) == 8
+
+
+def test_query_key_and_value_are_three_layers_of_the_scope_layer():
+    # by hand: the rows of the query are the least of all, and yet each part loses its half
+    score = torch.cat([torch.rand(4, 4), 10 + torch.rand(4, 4), 20 + torch.rand(4, 4)])
+    scores = {"a.in_proj_weight": score, "b.weight": torch.rand(2, 3)}
+    masks = graphprune.prune(scores, 0.5, "layer")
+    for part, kept in zip(score.split(4), masks["a.in_proj_weight"].split(4), strict=True):
+        assert torch.equal(kept, part > part.flatten().sort().values[7])
+    assert removed({"b": masks["b.weight"]}) == 3
+    joint = graphprune.prune(scores, 0.5)["a.in_proj_weight"]
+    assert int(joint[:4].sum()) == 0
+    assert int(joint[8:].sum()) == 16
+
+
+def supported(width):
+    """Modules that take and give (n, tokens, width)."""
+    leaves = {
+        "linear": lambda: nn.Linear(width, width),
+        "convolution": lambda: nn.Conv1d(3, 3, 3, padding=1),
+        "norm": lambda: nn.LayerNorm(width),
+        "activation": nn.GELU,
+        "encoder": lambda: nn.TransformerEncoderLayer(width, 2, 2 * width, 0.0, batch_first=True),
+    }
+    one = st.sampled_from(sorted(leaves)).map(lambda kind: leaves[kind]())
+    tree = st.recursive(
+        one, lambda inner: st.lists(inner, min_size=1, max_size=3).map(lambda m: nn.Sequential(*m)),
+        max_leaves=6,
+    )  # fmt: skip
+    return st.tuples(tree, st.booleans()).map(lambda pair: _closed(*pair, width))
+
+
+def _closed(tree, shared, width):
+    model = nn.Sequential(tree, nn.Linear(width, width), nn.Flatten(), nn.Linear(3 * width, 4))
+    if shared:
+        model[1].weight = next(
+            (m.weight for m in tree.modules() if type(m) is nn.Linear and m.in_features == width
+             and m.out_features == width), model[1].weight,
+        )  # fmt: skip
+    return model
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    supported(4),
+    st.floats(0, 1),
+    st.sampled_from(["global", "layer"]),
+    st.sampled_from(["magnitude", "random", "snip"]),
+    st.sampled_from([torch.float32, torch.float64, torch.bfloat16]),
+)
+def test_any_tree_of_supported_modules_loses_exactly_what_was_asked_for(
+    model, sparsity, scope, method, dtype
+):
+    model.to(dtype)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():  # no weight is 0 by chance, nor by rounding
+            drawn = 0.05 + torch.rand(parameter.shape, generator=generator)
+            parameter.copy_(drawn.to(dtype))
+    inputs = torch.rand(6, 3, 4, generator=generator).to(dtype)
+    scores = graphprune.score(model, method, inputs, torch.arange(6) % 4)
+    graphprune.apply(model, graphprune.prune(scores, sparsity, scope))
+    # all matrices, each once: independent of what calls itself prunable
+    matrices = {id(p): p for p in model.parameters() if p.dim() > 1}.values()
+    total = sum(p.numel() for p in matrices)
+    assert sum(int((p == 0).sum()) for p in matrices) == round(sparsity * total)

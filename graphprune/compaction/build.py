@@ -14,7 +14,8 @@ from graphprune.compaction.measure import state_bytes, timings
 from graphprune.compaction.sparse import SparseConv2d, SparseLinear
 from graphprune.compaction.structure import Blocks, blocks_of, channel_support
 from graphprune.errors import UserError, one_of
-from graphprune.masks import PRUNABLE, apply, check
+from graphprune.layers.finding import LAYERS, read_directly
+from graphprune.masks import apply, check
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,10 +49,12 @@ def compact(
     Parameters
     ----------
     model : in evaluation or training mode; left as it was.
-    masks : boolean, by parameter name; layers without a mask stay as they are.
+    masks : boolean, by parameter name; layers without a mask stay as they are, and attention and
+        the linear layers of torch's encoder layer stay dense: their weights are read directly.
     example : inputs ``(batch, ...)``; with them "auto" times every layout of every layer on the
-        layer's own inputs and keeps the fastest. Without inputs, break-even densities decide,
-        which were measured on layers of usual size.
+        layer's own inputs and keeps the fastest, and a layer that the model never calls stays
+        dense. Without inputs, break-even densities decide, which were measured on layers of usual
+        size; a module of yours must then call its layers and not read their weights.
     layout : "auto"; "smallest", for every layer the layout whose state takes the fewest bytes
         (decided without a stopwatch); or one layout for every masked layer that has it (others
         stay dense).
@@ -76,9 +79,13 @@ def compact(
     apply(result, masks)
     result.eval().requires_grad_(False)
     layers = _masked_layers(result, masks)
-    captured = _inputs_of(result, layers, example) if example is not None else {}
+    captured: dict[str, Tensor] = {}
+    if example is not None:
+        captured = _inputs_of(result, layers, example)
+        # a layer that is not called may be one whose weight another module reads
+        layers = {path: layers[path] for path in layers if path in captured}
     for path, (layer, mask) in layers.items():
-        if layout == "auto" and path in captured:
+        if layout == "auto" and example is not None:
             chosen = _fastest(layer, mask, captured[path])
         elif layout == "auto":
             chosen = _by_rule(layer, mask)
@@ -102,8 +109,11 @@ def _masked_layers(
 ) -> dict[str, tuple[nn.Module, Tensor]]:
     layers: dict[str, tuple[nn.Module, Tensor]] = {}
     masked_tensors = {id(model.get_parameter(name)): mask for name, mask in masks.items()}
+    dense = read_directly(model)
     for path, module in model.named_modules():
-        if isinstance(module, PRUNABLE) and id(module.weight) in masked_tensors:
+        if module in dense or not isinstance(module, LAYERS):
+            continue
+        if id(module.weight) in masked_tensors:
             mask = masked_tensors[id(module.weight)].to(module.weight.device)
             if not bool(mask.all()):
                 layers[path] = (module, mask)

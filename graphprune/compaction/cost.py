@@ -81,12 +81,13 @@ def savings(
         raise UserError(f"batch sizes are {list(batch_sizes)}; allowed: each at least 1")
     dense = copy.deepcopy(model).cpu().eval().requires_grad_(False)
     on_cpu = {name: mask.cpu() for name, mask in masks.items()}
-    smallest = compact(dense, on_cpu, layout="smallest")
-    masked = copy.deepcopy(dense)
-    apply(masked, on_cpu)
     generator = torch.Generator().manual_seed(seed)
     dtype = next(dense.parameters()).dtype
-    _check_equal(smallest, masked, torch.rand(1, *input_shape, generator=generator, dtype=dtype))
+    example = torch.rand(1, *input_shape, generator=generator, dtype=dtype)
+    smallest = compact(dense, on_cpu, example, layout="smallest")
+    masked = copy.deepcopy(dense)
+    apply(masked, on_cpu)
+    _check_equal(smallest, masked, example)
     dense.to(device)
     masked.to(device)
     on_device = {name: mask.to(device) for name, mask in masks.items()}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from graphprune.errors import UserError
 from graphprune.methods.base import Method, Result
+from graphprune.methods.examples import check_examples
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,8 +27,9 @@ def run_checked(
     The method gets the model in evaluation mode, with gradients enabled; afterwards the model's
     modules are in the modes in which they were. looser: as for `Method.run_after`.
 
-    Raises UserError where examples are missing, where the method has changed the model, and that
-    names what is wrong with the result (`violations`).
+    Raises UserError where the model cannot be pruned (`masks.prunable`, `check_model`), where
+    examples are missing or cannot be used (`check_examples`), where the method has changed the
+    model, and that names what is wrong with the result (`violations`).
     """
     with _guarded(method, model, inputs, targets):
         if looser is None:
@@ -64,20 +66,54 @@ def _guarded(
     """What a method may rely on; afterwards UserError if it has changed the model."""
     import torch
 
-    missing = inputs is None or (targets is None and method.examples == "training")
-    if method.examples != "none" and missing:
-        raise UserError(
-            f"method {method.name} needs inputs: the examples that it looks at; expected inputs "
-            "and targets"
-        )
-    before = {name: value.clone() for name, value in model.state_dict().items()}
+    check_model(model)
+    before = {name: value.clone() for name, value in _tensors(model)}
     with _evaluating(model), torch.enable_grad():
+        check_examples(method, model, inputs, targets)
         yield
-    after = model.state_dict()
+    after = dict(_tensors(model))
     for name, value in before.items():
         # a NaN is as it was, too
         if name not in after or not ((value == after[name]) | (value != value)).all():
             raise UserError(f"method {method.name} changed the model: {name} has other values")
+
+
+def _tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """The state, without what modules add to it that is no tensor."""
+    import torch
+
+    state = model.state_dict()
+    return ((name, value) for name, value in state.items() if isinstance(value, torch.Tensor))
+
+
+def check_model(model: nn.Module) -> None:
+    """Raise UserError, naming the weight, for a model that no method could score.
+
+    Weights must be real floating-point numbers of at least 16 bits, and finite. A NaN would
+    otherwise be ranked, or found by one method and not by the next.
+    """
+    import torch
+    from torch import nn
+
+    from graphprune.masks import prunable
+
+    if not isinstance(model, nn.Module):
+        raise UserError(f"model is {type(model).__name__}; expected a torch.nn.Module")
+    prunable(model)
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if tensor.is_meta:
+            raise UserError(f"{name} is on the meta device, which holds no values; load weights")
+    for name, weight in model.named_parameters():
+        if weight.is_complex() or (weight.is_floating_point() and weight.element_size() < 2):
+            raise UserError(f"{name} has dtype {weight.dtype}; {_DTYPES}")
+        if not torch.isfinite(weight).all():
+            raise UserError(f"{name} contains NaN or infinite numbers; expected finite weights")
+    for name, weight in prunable(model).items():
+        if not weight.is_floating_point():
+            raise UserError(f"{name} has dtype {weight.dtype}; {_DTYPES}")
+
+
+_DTYPES = "expected torch.float32, float64, float16 or bfloat16"
 
 
 def violations(model: nn.Module, result: object, decides_mask: bool = False) -> list[str]:

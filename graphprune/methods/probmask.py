@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from graphprune.errors import UserError
+from graphprune.errors import UserError, shown
 from graphprune.methods.base import Examples, Method, Result
 from graphprune.probmask.settings import PAPER, Settings
 
@@ -51,8 +53,8 @@ class ProbMask(Settings, Method):
     checkpoint: Annotated[
         str,
         Field(
-            description="A file written after every epoch, from which the training is resumed; "
-            "empty for none."
+            description="A file in an existing folder, written after every epoch, from which the "
+            "training is resumed; empty for none."
         ),
     ] = ""
 
@@ -84,6 +86,8 @@ class ProbMask(Settings, Method):
 
         if inputs is None or targets is None:
             raise UserError("probmask trains on examples; expected inputs and targets")
+        if self.checkpoint:
+            _check_place(Path(self.checkpoint))
         start = None if looser is None else looser.onward
         if start is not None and not isinstance(start, Start):
             raise UserError("probmask can only go on from a result of probmask")
@@ -102,6 +106,22 @@ class ProbMask(Settings, Method):
 
     def passes_an_epoch(self) -> float:
         return self.draws
+
+
+def _check_place(checkpoint: Path) -> None:
+    """UserError for a file that could not be written after the first epoch."""
+    try:
+        reason = "it is a folder" if checkpoint.is_dir() else ""
+        beside = checkpoint.with_name(f".{os.getpid()}.{checkpoint.name}")
+        beside.touch()
+        beside.unlink()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+    if reason:
+        raise UserError(
+            f"checkpoint is {shown(str(checkpoint))}; expected a file that can be written, in an "
+            f"existing folder ({reason})"
+        )
 
 
 def _log(row: dict[str, float]) -> None:

@@ -71,34 +71,35 @@ def count(network: nn.Module, input_shape: Shape) -> Size:
     """Size of ``network``, counted while one example of ``input_shape`` passes through it."""
     import torch
 
-    from graphprune.masks import prunable
+    from graphprune.layers.finding import parts, weights
+    from graphprune.layers.uses import counting
 
-    outputs = multiplications = 0
+    outputs = 0
 
-    def hook(module: nn.Module, _: object, output: Tensor) -> None:
-        nonlocal outputs, multiplications
-        if not isinstance(output, torch.Tensor):
-            return
-        outputs += output.numel()
-        weight = getattr(module, "weight", None)
-        if isinstance(weight, torch.Tensor) and weight.dim() > 1:
-            # linear layers put the features last, convolutions the channels second
-            last = -1 if isinstance(module, torch.nn.Linear) else 1
-            multiplications += weight.numel() * (output.numel() // output.shape[last])
+    def hook(module: nn.Module, _: object, output: Tensor | tuple[Tensor, ...]) -> None:
+        nonlocal outputs
+        if isinstance(module, torch.nn.MultiheadAttention):
+            output = output[0]  # the attention weights stand beside it
+        if isinstance(output, torch.Tensor):
+            outputs += output.numel()
 
     hooks = [
         module.register_forward_hook(hook)
         for module in network.modules()
-        if not list(module.children())
+        if not list(module.children()) or isinstance(module, torch.nn.MultiheadAttention)
     ]
     first = next(network.parameters())
-    with torch.no_grad():
+    with torch.no_grad(), counting(network) as uses:
         network.eval()(torch.zeros(1, *input_shape, device=first.device, dtype=first.dtype))
     for handle in hooks:
         handle.remove()
+    multiplications = 0
+    for name, weight in weights(network).items():
+        layers = parts(name, len(weight))
+        multiplications += sum(uses[layer] * weight.numel() // len(layers) for layer in layers)
     return Size(
         sum(parameter.numel() for parameter in network.parameters()),
-        sum(weight.numel() for weight in prunable(network).values()),
+        sum(weight.numel() for weight in weights(network).values()),
         outputs,
         multiplications,
     )

@@ -123,6 +123,13 @@ def trace(model: nn.Module, input_shape: Sequence[int], *, fold_batchnorm: bool 
     17024
     """
     shape = tuple(int(n) for n in input_shape)
+    for path, module in model.named_modules():
+        # before fx meets what lies around it, such as an encoder or a reshape to tokens
+        if isinstance(module, nn.MultiheadAttention):
+            raise UserError(
+                f"operation {path or 'model'} (MultiheadAttention) is not supported; see "
+                "docs/neural-graph.md for those that are"
+            )
     with evaluating(model), torch.no_grad():
         module, prefix = _symbolic(model)
         like = _reference(model)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from graphprune.errors import UserError
 from graphprune.masks import prunable
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @torch.no_grad()
@@ -27,9 +24,16 @@ def initialise(model: nn.Module, kind: str) -> None:
 
     Raises UserError for a module that has parameters but no ``reset_parameters``.
     """
+    projections = {m.out_proj for m in model.modules() if isinstance(m, nn.MultiheadAttention)}
     for path, module in model.named_modules():
         reset = getattr(module, "reset_parameters", None)
-        if callable(reset):
+        if isinstance(module, nn.MultiheadAttention):
+            # as when it is made: the output projection first, whose bias it then sets to 0
+            module.out_proj.reset_parameters()
+            module._reset_parameters()
+        elif module in projections:
+            continue
+        elif callable(reset):
             reset()
         elif next(module.parameters(recurse=False), None) is not None:
             raise UserError(

@@ -88,7 +88,7 @@ def train(
 
     Raises
     ------
-    UserError : the budget is below one weight; examples and targets do not fit; the loss is not
+    UserError : the budget is below one weight; the loss is not
         finite (names the step and the setting to change); ``start`` has a higher sparsity or is of
         another network.
     ForeignCheckpointError : the checkpoint is of another training; a UserError.
@@ -96,7 +96,7 @@ def train(
     >>> loose = train(model, images, labels, Settings(sparsity=0.8))
     >>> tight = train(model, images, labels, Settings(sparsity=0.9), start=loose.onward())
     """
-    check(model, inputs, targets, settings)
+    check_budget(model, settings)
     device = next(model.parameters()).device
     epochs = settings.length(len(targets), goes_on=start is not None)
     with _own_randomness(device, settings.seed):
@@ -125,15 +125,8 @@ def train(
     )
 
 
-def check(model: nn.Module, inputs: Tensor, targets: Tensor, settings: Settings) -> None:
-    """Raise UserError for examples, targets or a budget no training could use."""
-    if inputs.ndim < 2 or targets.ndim != 1 or len(inputs) != len(targets) or not len(targets):
-        raise UserError(
-            f"inputs have shape {tuple(inputs.shape)}, targets {tuple(targets.shape)}; "
-            "expected (n, *input shape) and (n,) with n >= 1"
-        )
-    if targets.dtype != torch.int64:
-        raise UserError(f"targets have dtype {targets.dtype}; expected int64 class labels")
+def check_budget(model: nn.Module, settings: Settings) -> None:
+    """Raise UserError for a budget below one weight."""
     total = sum(weight.numel() for weight in prunable(model).values())
     if settings.keep * total < 1.0 - 1e-9:
         raise UserError(

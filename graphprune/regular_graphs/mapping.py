@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from graphprune.errors import UserError
-from graphprune.masks import PRUNABLE, Masks, prunable
+from graphprune.layers.finding import parts
+from graphprune.masks import Masks, prunable
 from graphprune.regular_graphs.bounds import degrees
 from graphprune.regular_graphs.measures import Adjacency, degree_of
 
@@ -24,7 +25,8 @@ class LayerPlan:
 
     parameter: its weight's name in ``model.state_dict()``.
     shape: the weight's shape, ``(out, in / groups, *kernel)``.
-    groups: convolution groups, 1 for a linear layer.
+    groups: convolution groups, each of which is mapped to the graph; 1 for a linear layer, 3 for
+        an attention's joint weight of query, key and value.
     nodes: nodes of the graph the layer is mapped to, 0 where the layer stays dense.
     degree: degree of that graph; ``degree == nodes`` means every block stays.
     """
@@ -162,18 +164,18 @@ def _layer_density(layer: LayerPlan) -> float:
 
 def _layers(model: nn.Module, nodes: int, dense_first: bool, dense_last: bool) -> list[LayerPlan]:
     weights = prunable(model)
-    modules = {
-        f"{path}.weight" if path else "weight": module
-        for path, module in model.named_modules()
-        if isinstance(module, PRUNABLE)
+    convolutions = {
+        f"{path}.weight" if path else "weight": module.groups
+        for path, module in model.named_modules(remove_duplicate=False)
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d)
     }
-    convolutions = [name for name in weights if not isinstance(modules[name], nn.Linear)]
-    linear = [name for name in weights if isinstance(modules[name], nn.Linear)]
-    dense = {*(convolutions[:1] if dense_first else []), *(linear[-1:] if dense_last else [])}
+    first = [name for name in weights if name in convolutions][:1]
+    last = [name for name in weights if name not in convolutions][-1:]
+    dense = {*(first if dense_first else []), *(last if dense_last else [])}
     plans = []
     for name, weight in weights.items():
         shape = tuple(weight.shape)
-        groups = int(getattr(modules[name], "groups", 1))
+        groups = convolutions.get(name, len(parts(name, shape[0])))
         count = min(nodes, shape[0] // groups, shape[1])
         plans.append(LayerPlan(name, shape, groups, 0 if name in dense or count < 2 else count))
     return plans

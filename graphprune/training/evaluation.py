@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
 
+from graphprune.layers.finding import parts
+from graphprune.layers.uses import counting
 from graphprune.masks import prunable
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from graphprune.data import Split
 
@@ -36,8 +37,10 @@ def accuracy(model: nn.Module, split: Split) -> float:
 
 @dataclass(frozen=True)
 class LayerCost:
-    """Size and work of one prunable weight tensor for one example.
+    """Size and work of one layer for one example.
 
+    name: its weight's; for query, key and value of an attention's joint weight with ``.query``,
+    ``.key`` or ``.value`` behind it.
     FLOPs count a multiplication and an addition each, so 2 for every use of a kept weight; padded
     positions count as used, as is the custom.
     """
@@ -64,44 +67,33 @@ class LayerCost:
 def costs(
     model: nn.Module, input_shape: tuple[int, ...], masks: Mapping[str, Tensor] | None = None
 ) -> list[LayerCost]:
-    """Cost of every prunable weight of ``model`` under ``masks`` (a missing mask keeps all).
+    """Cost of every layer of ``model`` under ``masks`` (a missing mask keeps all).
 
     input_shape: shape of one example, without the batch dimension.
     """
     masks = masks or {}
     uses = _uses(model, input_shape)
-    return [
-        LayerCost(
-            name,
-            weight.numel(),
-            int(masks[name].sum()) if name in masks else weight.numel(),
-            uses[name],
-        )
-        for name, weight in prunable(model).items()
-    ]
+    found = []
+    for weight_name, weight in prunable(model).items():
+        layers = parts(weight_name, len(weight))
+        size = weight.numel() // len(layers)
+        kept = [size] * len(layers)
+        if weight_name in masks:
+            kept = [int(mask.sum()) for mask in masks[weight_name].tensor_split(len(layers))]
+        found += [
+            LayerCost(name, size, count, uses[name])
+            for name, count in zip(layers, kept, strict=True)
+        ]
+    return found
 
 
 @torch.no_grad()
 def _uses(model: nn.Module, input_shape: tuple[int, ...]) -> dict[str, int]:
-    """How often one example uses each weight: the positions of its layer's output map."""
-    names = {id(weight): name for name, weight in prunable(model).items()}
-    counts = dict.fromkeys(names.values(), 0)
-
-    def count(module: nn.Module, _: object, output: Tensor) -> None:
-        # linear layers put the features last, convolutions the channels second
-        features = output.shape[-1] if isinstance(module, nn.Linear) else output.shape[1]
-        counts[names[id(module.weight)]] += output.numel() // features
-
-    hooks = [
-        module.register_forward_hook(count)
-        for module in model.modules()
-        if id(getattr(module, "weight", None)) in names
-    ]
+    """How often one example uses each weight."""
     was_training = model.training
     model.eval()
     reference = next(model.parameters())
-    model(torch.zeros(1, *input_shape, dtype=reference.dtype, device=reference.device))
+    with counting(model) as counts:
+        model(torch.zeros(1, *input_shape, dtype=reference.dtype, device=reference.device))
     model.train(was_training)
-    for hook in hooks:
-        hook.remove()
     return counts

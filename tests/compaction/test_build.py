@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import graphprune
-from graphprune.compaction import file_size, latencies, latency, layouts_of
+from graphprune.compaction import file_size, latencies, latency, layouts_of, savings
 from graphprune.errors import UserError
 from graphprune.methods.rgp import RGP
 from graphprune.regular_graphs.mapping import block_mask
@@ -148,3 +148,54 @@ def test_layouts_chosen_without_an_example():
             reference = masked(wide, {"weight": mask})(x)
         torch.testing.assert_close(small(x), reference, atol=1e-5, rtol=1e-5)
     assert layouts_of(graphprune.compact(wide, {"weight": dense})) == {}
+
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(16, 2, 64, batch_first=True)
+        self.encoder, self.head = nn.TransformerEncoder(layer, 2), nn.Linear(16, 32)
+
+    def forward(self, x, padding=None):
+        return self.head(self.encoder(x, src_key_padding_mask=padding))
+
+
+@pytest.mark.parametrize("layout", ["auto", "smallest", "block", "sparse"])
+@pytest.mark.parametrize("measured", [False, True])
+def test_attention_stays_dense_and_right_on_torch_s_fast_path(layout, measured):
+    torch.manual_seed(0)
+    model = Encoder()
+    masks = graphprune.prune(graphprune.score(model, "magnitude"), 0.9)
+    x = torch.randn(3, 5, 16)
+    small = graphprune.compact(model, masks, x if measured else None, layout)
+    assert set(layouts_of(small)) <= {"head"}
+    if layout == "sparse":
+        assert layouts_of(small) == {"head": "sparse"}
+    padding = torch.zeros(3, 5, dtype=torch.bool)
+    padding[:, 3:] = True
+    with torch.no_grad():
+        for given in ((x,), (x, padding)):
+            expected = masked(model, masks)(*given)
+            torch.testing.assert_close(small(*given), expected, atol=1e-5, rtol=1e-5)
+
+
+class Reads(nn.Module):
+    """Reads the weight of a layer that it never calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.read, self.called = nn.Linear(8, 8), nn.Linear(8, 8)
+
+    def forward(self, x):
+        return self.called(nn.functional.linear(x, self.read.weight))
+
+
+def test_with_an_example_layers_that_are_not_called_stay_dense():
+    model, x = Reads(), torch.randn(2, 8)
+    masks = graphprune.prune(graphprune.score(model, "magnitude"), 0.8)
+    small = graphprune.compact(model, masks, x, "sparse")
+    assert layouts_of(small) == {"called": "sparse"}
+    with torch.no_grad():
+        torch.testing.assert_close(small(x), masked(model, masks)(x))
+    saved = savings(model, masks, (8,), batch_sizes=())
+    assert saved.file_size_kept < saved.file_size_total

@@ -13,7 +13,8 @@ from torch import nn
 
 import graphprune
 from graphprune.errors import UserError
-from graphprune.methods import Method, Result
+from graphprune.methods import METHODS, Method, Result, build, method_class
+from graphprune.methods.catalog import has_option
 from graphprune.methods.contract import run_checked, violations
 
 Run = Callable[[nn.Module, Any, Any], Any]
@@ -207,7 +208,7 @@ def test_score_checks_as_well() -> None:
         graphprune.score(nn.ReLU(), "random")
     model = network()
     model[0].weight.data.fill_(torch.nan)
-    with pytest.raises(UserError, match=r"^method magnitude: score of 0\.weight contains NaN"):
+    with pytest.raises(UserError, match=r"^0\.weight contains NaN or infinite numbers"):
         graphprune.score(model, "magnitude")
     assert model.training
 
@@ -223,11 +224,71 @@ def test_a_method_that_changes_the_model_is_refused() -> None:
         run_checked(method(double), network())
 
 
-def test_a_model_with_nan_is_no_changed_one() -> None:
+@pytest.mark.parametrize("name", METHODS.builtin())
+@pytest.mark.parametrize("number", [float("nan"), float("-inf")])
+def test_every_method_refuses_weights_that_are_not_finite(name: str, number: float) -> None:
+    sparsity = {"sparsity": 0.5} if method_class(name).per_sparsity else {}
+    for place in ("0.weight", "1.bias"):
+        model = network()
+        with torch.no_grad():
+            model.get_parameter(place)[-1] = number
+        with pytest.raises(UserError, match=f"^{place} contains NaN or infinite numbers"):
+            run_checked(build(name, **sparsity), model, torch.rand(4, 3), torch.tensor([0, 1] * 2))
+
+
+def test_a_statistic_that_is_nan_is_no_changed_one() -> None:
     model = network()
-    with torch.no_grad():
-        model[3].bias.fill_(torch.nan)  # type: ignore[operator, index, union-attr]
+    model.get_buffer("1.running_mean").fill_(torch.nan)
     assert run_checked(method(lambda *_: Result(scores())), model).scores
+
+
+class Described(nn.Linear):
+    """A layer whose state holds more than tensors."""
+
+    def get_extra_state(self) -> str:
+        return "of no tensor"
+
+    def set_extra_state(self, state: str) -> None: ...
+
+
+@pytest.mark.parametrize("name", ["magnitude", "random"])
+def test_a_state_that_is_no_tensor_is_left_alone(name: str) -> None:
+    assert graphprune.score(Described(3, 2), name).keys() == {"weight"}
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ({"0.weight": torch.ones(2, 2)}, "model is dict; expected a torch.nn.Module"),
+        (nn.Linear(3, 2, device="meta"), "weight is on the meta device, which holds no values"),
+        (nn.Linear(3, 2, dtype=torch.complex64), "weight has dtype torch.complex64; expected"),
+        (nn.Linear(3, 2).requires_grad_(False).to(torch.float8_e5m2),
+         "weight has dtype torch.float8_e5m2; expected torch.float32, float64, float16 or bf"),
+        (nn.LazyLinear(2), "model (LazyLinear) has no weights yet; run the model once"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", METHODS.builtin())
+def test_every_method_refuses_models_without_usable_weights(
+    name: str, model: Any, sentence: str
+) -> None:
+    sparsity = {"sparsity": 0.5} if method_class(name).per_sparsity else {}
+    with pytest.raises(UserError) as caught:
+        graphprune.score(model, name, torch.rand(4, 3), torch.tensor([0, 1] * 2), **sparsity)
+    assert sentence.replace("bf", "bfloat16") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", METHODS.builtin())
+def test_half_precision_is_scored_and_pruned_exactly(name: str, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 4)).to(dtype)
+    options = {"sparsity": 0.5} if method_class(name).per_sparsity else {}
+    options |= {"epochs": 1} if has_option(method_class(name), "epochs") else {}
+    inputs, targets = torch.rand(8, 3, dtype=dtype), torch.arange(8) % 4
+    masks = graphprune.prune(graphprune.score(model, name, inputs, targets, **options), 0.75)
+    graphprune.apply(model, masks)
+    assert sum(int((weight == 0).sum()) for weight in graphprune.prunable(model).values()) == 42
 
 
 def test_a_mask_that_is_none_is_refused() -> None:
@@ -250,7 +311,7 @@ def test_examples_that_are_missing_are_asked_for() -> None:
     for given in ((None, None), (torch.zeros(2, 3), None)):
         with pytest.raises(UserError, match=r"trained needs inputs: .*expected inputs and targets"):
             run_checked(Trained(), network(), *given)
-    assert run_checked(Trained(), network(), torch.zeros(2, 3), torch.zeros(2)).scores
+    assert run_checked(Trained(), network(), torch.zeros(2, 3), torch.tensor([0, 1])).scores
 
 
 def test_numpy_s_numbers_are_numbers() -> None:

@@ -68,20 +68,6 @@ def test_without_labels_it_is_refused() -> None:
         SNIP().run(network(), examples(3)[0])
 
 
-@pytest.mark.parametrize(
-    ("targets", "sentence"),
-    [
-        (torch.tensor([0, 1, 3]), "from 0 to 3; expected torch.int64, 0 to 2"),
-        (torch.tensor([0, -1, 2]), "from -1 to 2; expected"),
-        (torch.tensor([0.0, 1.0, 2.0]), "targets are torch.float32"),
-        (torch.tensor([0, 1]), "3 inputs and 2 targets"),
-    ],
-)
-def test_wrong_labels_are_named(targets: torch.Tensor, sentence: str) -> None:
-    with pytest.raises(UserError, match=sentence):
-        SNIP().run(network(), examples(3)[0], targets)
-
-
 def test_a_frozen_weight_is_named_and_an_unused_layer_does_not_matter() -> None:
     class Spare(nn.Module):
         def __init__(self) -> None:

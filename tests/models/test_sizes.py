@@ -81,6 +81,28 @@ def test_lenet5_by_hand() -> None:
     assert size.multiplications == layers[0] * 144 + layers[1] * 16 + sum(layers[2:])
 
 
+def test_attention_by_hand() -> None:
+    """Seven tokens of width 8 in torch's encoder layer, then a layer that each of them passes."""
+
+    class Encoder(nn.Sequential):
+        def __init__(self) -> None:
+            super().__init__(
+                nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), nn.Linear(8, 3)
+            )
+
+    weights = 3 * 64 + 64 + 2 * 8 * 16
+    expected = Size(
+        parameters=weights + 24 + 8 + 16 + 8 + 4 * 8 + 24 + 3,
+        prunable=weights + 24,
+        # attention, two linear layers, two norms and three dropouts, and the last layer
+        activations=7 * (8 + 16 + 8 + 2 * 8 + (8 + 16 + 8) + 3),
+        multiplications=7 * (weights + 24),
+    )
+    assert count(Encoder(), (7, 8)) == expected
+    with torch.device("meta"):
+        assert count(Encoder(), (7, 8)) == expected
+
+
 def test_options_are_counted() -> None:
     narrow = network_size("cifar10", "resnet20", {"width": 2})
     network = models.build("resnet20", (3, 32, 32), 10, width=2)

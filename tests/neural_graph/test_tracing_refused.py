@@ -89,7 +89,16 @@ def test_transformed_weight_is_refused() -> None:
 
     masked = nn.Sequential(nn.Linear(3, 2))
     prune.identity(masked[0], "weight")
-    with pytest.raises(UserError, match=r"0 \(Linear\) is no plain parameter"):
+    with pytest.raises(UserError, match=r"^0 \(Linear\) computes its weight from weight_orig"):
         trace(masked, (3,))
     with pytest.raises(UserError, match="ParametrizedLinear"):
         trace(parametrizations.weight_norm(nn.Linear(3, 2)), (3,))
+
+
+def test_attention_is_named_and_not_what_lies_around_it() -> None:
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8, batch_first=True), 1)
+    model = nn.Sequential(encoder, nn.Flatten(), nn.Linear(12, 2))
+    with pytest.raises(
+        UserError, match=r"operation 0\.layers\.0\.self_attn \(MultiheadAttention\) is"
+    ):
+        trace(model, (3, 4))

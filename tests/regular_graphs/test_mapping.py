@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rgp_examples import lenet, mlp
+from torch import nn
 
 from graphprune.errors import UserError
 from graphprune.regular_graphs import regular_graph
@@ -91,3 +92,29 @@ def test_one_graph_for_every_layer_wide_enough():
     assert masks["1.weight"].all()  # six inputs: narrower than the graph
     assert torch.equal(masks["3.weight"], block_mask(graph, (120, 256), seed=1))
     assert masks["5.weight"].all()
+
+
+def test_attention_maps_the_graph_to_query_key_and_value():
+    model = nn.Sequential(nn.Conv1d(4, 8, 1), nn.MultiheadAttention(8, 2), nn.Linear(8, 3))
+    graph = regular_graph(8, 2)
+    masks = graph_masks(model, graph)
+    joint = masks["1.in_proj_weight"]
+    assert joint.shape == (24, 8)
+    for part in joint.split(8):  # each is the adjacency itself, one channel a node
+        assert np.array_equal(part.numpy(), np.asarray(graph, bool))
+    assert np.array_equal(masks["1.out_proj.weight"].numpy(), np.asarray(graph, bool))
+    # the first convolution and the last linear layer stay, as in any network
+    assert masks["0.weight"].all()
+    assert masks["2.weight"].all()
+    layers = {layer.parameter: layer for layer in plan(model, 0.5, dense_last=True)}
+    assert layers["1.in_proj_weight"].nodes == layers["1.out_proj.weight"].nodes == 8
+    assert layers["1.in_proj_weight"].degree == layers["1.out_proj.weight"].degree
+
+
+def test_attention_with_own_widths_is_mapped_projection_by_projection():
+    masks = graph_masks(nn.MultiheadAttention(8, 2, kdim=9, vdim=7), regular_graph(8, 3))
+    shares = {name: float(mask.float().mean()) for name, mask in masks.items()}
+    # the narrow one stays dense, and so does the last
+    assert shares["q_proj_weight"] == 3 / 8
+    assert shares["k_proj_weight"] == pytest.approx(3 / 8, abs=0.01)
+    assert shares["v_proj_weight"] == shares["out_proj.weight"] == 1.0
