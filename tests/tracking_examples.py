@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mlflow.entities import ViewType
 
+from graphprune.files import atomic
 from graphprune.tracking import Store, UnitRecord, create_store
 from graphprune.tracking.runs import UNIT_TAG
 
@@ -21,9 +22,8 @@ def new_store(results: Path, empty: Path) -> Store:
 
 def file(folder: Path, name: str, text: str = "x") -> Path:
     """A file that replaces the one before, as results do; other names of that keep its bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).unlink(missing_ok=True)
-    (folder / name).write_text(text)
+    with atomic(folder / name) as temporary:
+        temporary.write_text(text)
     return folder / name
 
 

@@ -149,13 +149,13 @@ class Store:
         }
         with self.group_lock(parent.unit):
             known = self.known(f"tags.`{GROUP_TAG}` = '{parent.unit}'")
-            root = self._write(parent, every, own, known.pop(parent.unit, None), {}, parent.unit)
+            root = self._write(parent, every, known.pop(parent.unit, None), {}, parent.unit, own)
+            tags = {lineage.PARENT_TAG: root}
             runs = {parent.unit: root}
             for child in children:
-                labels = {lineage.PARENT_TAG: root, lineage.FILES_TAG: said[child.unit]}
                 runs[child.unit] = self._write(
-                    child, by_unit[child.unit], [], known.pop(child.unit, None), labels,
-                    parent.unit,
+                    child, by_unit[child.unit], known.pop(child.unit, None), tags, parent.unit,
+                    said[child.unit],
                 )  # fmt: skip
             self.adopt(known.values(), root)
         return runs
@@ -235,14 +235,15 @@ class Store:
         self,
         record: UnitRecord,
         files: Mapping[str, Artifact],
-        own: Iterable[Artifact],
         run: Run | None,
         relation: Mapping[str, str],
         group: str,
+        said: str | list[Artifact],
     ) -> str:
         """Bring the run of ``record`` up to date, creating it where needed; returns its id.
 
-        files: all that the run holds. own: of a parent, those that are not there for its units.
+        files: all that the run holds. said: of a unit, the tag that names them; of a parent, the
+        files that are not there for its units.
         """
         if run is not None and not extends(run, record, self.client, self.patience):
             self._call(self.client.delete_run, run.info.run_id)
@@ -263,8 +264,11 @@ class Store:
             labels[LIVE_TAG] = "false"
         before = self._call(lineage.read, run)
         texts: dict[str, str] = {}
-        if lineage.FILES_TAG not in relation:
-            content = lineage.of_parent(record.unit, own, files.values(), before)
+        # said last, and so not among the tags that a run is created with: the files are there then
+        if isinstance(said, str):
+            labels[lineage.FILES_TAG] = said
+        else:
+            content = lineage.of_parent(record.unit, said, files.values(), before)
             texts[lineage.FILE], tags = lineage.written(content)
             labels |= tags
         differs = any(

@@ -11,6 +11,7 @@ from tracking_examples import GROUP, active, child, deleted, dense, file, histor
 
 from graphprune.errors import UserError
 from graphprune.tracking import Store, create_store
+from graphprune.tracking.lineage import DIGEST_TAG, FILES_TAG
 from graphprune.tracking.runs import GROUP_TAG, UNDEFINED_TAG, UNIT_TAG
 from graphprune.tracking.view import FILTER, NOTE_TAG, ORDER, VIEW_TAG, path
 
@@ -129,6 +130,65 @@ def test_an_interrupted_record_is_completed(
     assert set(active(store)) == set(runs)
     assert len(history(store, runs[GROUP], "loss")) == 3
     assert {run.info.status for run in active(store).values()} == {"FINISHED"}
+
+
+def test_a_run_names_its_files_only_when_they_are_there(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    store.record(dense(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_bring", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store.record(dense(tmp_path / "other", "digits/mlp/1"))
+    assert DIGEST_TAG not in active(store)["digits/mlp/1"].data.tags
+    bring, calls = store._bring, []
+
+    def killed_at_the_unit(*arguments: object) -> None:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        bring(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_bring", killed_at_the_unit)
+        with pytest.raises(KeyboardInterrupt):
+            store.record(dense(tmp_path), [child(tmp_path)])
+    assert FILES_TAG not in active(store)[f"{GROUP}/random/2"].data.tags
+
+
+def test_where_artifacts_are_no_folder_here_they_are_uploaded(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # as for an MLflow server, whose artifacts only it can reach
+    for module in ("store", "lineage"):
+        monkeypatch.setattr(f"graphprune.tracking.{module}.local_folder", lambda _: None)
+    parent, unit = dense(tmp_path), child(tmp_path)
+    runs = store.record(parent, [unit])
+
+    def text(run_id: str, path: str) -> str:
+        folder = tmp_path / "downloaded"
+        folder.mkdir(exist_ok=True)
+        return Path(store.client.download_artifacts(run_id, path, str(folder))).read_text()
+
+    assert text(runs[unit.unit], "mask/mask.safetensors") == "mask 2"
+    assert text(runs[GROUP], "scores/random/scores.safetensors") == "scores"
+    uploads: list[list[str]] = []
+    upload = store._upload
+
+    def counted(run_id: str, files, texts) -> None:
+        uploads.append([one.target for one in files])
+        upload(run_id, files, texts)
+
+    monkeypatch.setattr(store, "_upload", counted)
+    file(tmp_path / "2", "mask.safetensors", "another")
+    assert store.record(parent, [unit]) == runs
+    assert uploads == [["mask/mask.safetensors"]]
+    assert text(runs[unit.unit], "mask/mask.safetensors") == "another"
+    assert store.record(parent, [unit]) == runs
+    assert len(uploads) == 1
 
 
 def test_copies_of_a_run_are_removed(store: Store, tmp_path: Path) -> None:
