@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from graphprune.errors import UserError
@@ -61,7 +63,7 @@ def written(content: Mapping[str, object]) -> tuple[str, Digests]:
     return json.dumps(content, indent=1) + "\n", {DIGEST_TAG: digest(content)}
 
 
-def read(run: Run) -> dict[str, Any]:
+def read(client: MlflowClient, run: Run) -> dict[str, Any]:
     """What the run says about its files; empty where it says nothing yet."""
     said: dict[str, Any] = {}
     if FILES_TAG in run.data.tags:
@@ -69,9 +71,9 @@ def read(run: Run) -> dict[str, Any]:
     elif DIGEST_TAG in run.data.tags:
         folder = local_folder(run.info.artifact_uri)
         if folder is None:
-            from mlflow.artifacts import load_text
-
-            said = json.loads(load_text(f"{run.info.artifact_uri}/{FILE}"))
+            with TemporaryDirectory(prefix="graphprune-") as scratch:
+                copy = client.download_artifacts(run.info.run_id, FILE, scratch)
+                said = json.loads(Path(copy).read_text())
         # a results folder may have been copied without its artifacts
         elif (folder / FILE).is_file():
             said = json.loads((folder / FILE).read_text())
@@ -87,12 +89,12 @@ def trace(client: MlflowClient, run_id: str) -> list[dict[str, str]]:
     {'path': 'model/MLmodel', 'run_id': '0d2c...', 'sha256': '9f86...'}
     """
     run = client.get_run(run_id)
-    said = read(run)
+    said = read(client, run)
     entries = _entries(run_id, said.get("own", {}))
     if FILES_TAG not in run.data.tags:
         return entries + _entries(run_id, said.get("shared", {}))
     parent = run.data.tags[PARENT_TAG]
-    above = read(client.get_run(parent))
+    above = read(client, client.get_run(parent))
     known = {**above.get("shared", {}), **above.get("own", {})}
     shared = {path: known[path] for path in said["shared"] if path in known}
     return entries + _entries(parent, {**above.get("own", {}), **shared})

@@ -262,7 +262,7 @@ class Store:
         labels["mlflow.runName"] = record.title
         if LIVE_TAG in run.data.tags:
             labels[LIVE_TAG] = "false"
-        before = self._call(lineage.read, run)
+        before = self._call(lineage.read, self.client, run)
         texts: dict[str, str] = {}
         # said last, and so not among the tags that a run is created with: the files are there then
         if isinstance(said, str):
