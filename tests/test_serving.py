@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from graphprune import checkpoints, plugins
-from graphprune.models import MODELS, networks
+from graphprune.models import MODELS, networks, pruned
 from graphprune.serving import Classifier
 from graphprune.tracking.models import ModelFormat
 from graphprune.tracking.records import model_format
@@ -48,11 +48,12 @@ def recorded(folder, plugin):
     with plugins.only_plugins([plugin]):
         identity = networks.Identity("any", "scaled", (1, 2, 2), 2, 0)
         weights = folder / "finetuned.safetensors"
-        weights.parent.mkdir()
-        networks.save(weights, identity.build().state_dict(), identity)
+        mask = folder / "mask.safetensors"
+        pruned.save(mask, {"weight": torch.ones(1, dtype=torch.bool)})
+        networks.save(weights, identity.build().state_dict(), identity, mask=mask)
         form = ModelFormat(folder / "form", np.ones((1, 1, 2, 2), np.float32), 2, weights,
                            plugins.file_of(MODELS, "scaled"))  # fmt: skip
-        files = form.files("unit", weights)
+        files = form.pruned("unit", weights, mask)
     for target, paths in files.items():
         (folder / "run" / target).mkdir(parents=True, exist_ok=True)
         for path in paths:
@@ -95,7 +96,7 @@ def test_only_a_plugin_s_file_is_recorded(tmp_path):
     tensors = {"layer/input": torch.ones(1, 1, 8, 8), "labels": torch.zeros(1, dtype=torch.int64)}
     checkpoints.save(examples, tensors, "calibration")
     form = model_format(tmp_path / "form", weights, examples)
-    assert form.files("unit", weights).keys() == {"model", "model/data"}
+    assert form.dense("unit", weights).keys() == {"model", "model/data"}
 
 
 def test_a_network_of_an_installed_package_brings_no_file(root, tmp_path):

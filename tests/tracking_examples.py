@@ -6,15 +6,24 @@ from pathlib import Path
 
 from mlflow.entities import ViewType
 
-from graphprune.tracking import Store, UnitRecord
+from graphprune.files import atomic
+from graphprune.tracking import Store, UnitRecord, create_store
 from graphprune.tracking.runs import UNIT_TAG
 
 GROUP = "digits/mlp/0"
 
 
+def new_store(results: Path, empty: Path) -> Store:
+    """A store in ``results``; empty: the file of one."""
+    results.mkdir(parents=True)
+    (results / "mlflow.db").write_bytes(empty.read_bytes())
+    return create_store(results, "demo")
+
+
 def file(folder: Path, name: str, text: str = "x") -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_text(text)
+    """A file that replaces the one before, as results do; other names of that keep its bytes."""
+    with atomic(folder / name) as temporary:
+        temporary.write_text(text)
     return folder / name
 
 

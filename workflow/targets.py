@@ -29,6 +29,7 @@ from graphprune.configuration.reading import read  # noqa: E402
 from graphprune.errors import UserError, shown  # noqa: E402
 from graphprune.layout import MARKER, ResultPaths  # noqa: E402
 from graphprune.tracking.address import is_server, redacted, tracking_uri  # noqa: E402
+from graphprune.tracking.relocation import relocate  # noqa: E402
 from graphprune.tracking.view import path as view_path  # noqa: E402
 
 DEFAULT_CONFIG = "config.yaml"
@@ -100,10 +101,12 @@ def ui() -> None:
     if note.is_file():
         address = f"http://127.0.0.1:{port}/{view_path(experiment(note))}"
         print(f"the comparison at a glance: {address}")
+    store = tracking_uri(paths.results)
+    relocate(paths.results, store)
     # the store's address may hold a password: it is in no command line
     environment = {
         **ENVIRONMENT,
-        "MLFLOW_BACKEND_STORE_URI": tracking_uri(paths.results),
+        "MLFLOW_BACKEND_STORE_URI": store,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }

@@ -12,7 +12,9 @@ of a learning curve or an input, so a run whose parameters, curves or datasets d
 run's start plus the step, so that a point that is logged twice stays one point.
 
 By default the store is ``<results>/mlflow.db`` (SQLite) with its artifacts beside it in
-``<results>/mlartifacts``; the environment variable ``MLFLOW_TRACKING_URI`` takes precedence.
+``<results>/mlartifacts``, as hard links to the results; the environment variable
+``MLFLOW_TRACKING_URI`` takes precedence. Artifacts are uploaded only to where this host has no
+folder, such as an MLflow server.
 :class:`Patience` says how long to wait for a server that does not answer.
 """
 
@@ -32,7 +34,7 @@ from graphprune.jobs.provenance import source_state  # noqa: E402
 from graphprune.tracking.address import redacted, tracking_uri  # noqa: E402
 from graphprune.tracking.calls import Patience  # noqa: E402
 from graphprune.tracking.store import Store, create_store  # noqa: E402
-from graphprune.tracking.unit import DatasetRecord, UnitRecord  # noqa: E402
+from graphprune.tracking.unit import DatasetRecord, UnitRecord, recorder  # noqa: E402
 
 __all__ = [
     "DatasetRecord",
@@ -40,6 +42,7 @@ __all__ = [
     "Store",
     "UnitRecord",
     "create_store",
+    "recorder",
     "redacted",
     "source_state",
     "tracking_uri",

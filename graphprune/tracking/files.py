@@ -1,4 +1,4 @@
-"""Artifacts: which local file goes where, and the folder it is uploaded from."""
+"""Artifacts: which local file goes where, and the folder it is uploaded to a server from."""
 
 from __future__ import annotations
 
@@ -21,10 +21,6 @@ class Artifact:
     source: Path
     target: str
     sha256: str
-
-    def located(self, run_id: str) -> dict[str, str]:
-        """Its entry in ``lineage.json``."""
-        return {"path": self.target, "run_id": run_id, "sha256": self.sha256}
 
 
 def artifacts(unit: str, groups: Iterable[Folders]) -> dict[str, Artifact]:

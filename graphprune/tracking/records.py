@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphprune import checkpoints
 from graphprune.comparison.columns import UNIT_LABELS, UNIT_METRICS
+from graphprune.errors import UserError
 from graphprune.jobs.provenance import places
 from graphprune.layout import NetworkPaths, UnitPaths
 from graphprune.models.catalog import MODELS
@@ -30,9 +31,10 @@ CURVES = ("loss", "accuracy_train", "accuracy_validation", "learning_rate")
 class Network:
     """What the records of a dense network and of all its units have in common.
 
-    results: folder of all outputs. labels: dataset, network, model, seed. tags: of the source.
-    data: the prepared dataset. dense_model, unit_models: write the dense network and the units'
-    networks as models in MLflow's format; where one is None, bare checkpoints are recorded.
+    results: folder of all outputs. labels: dataset, network, model, seed. tags: of the recording
+    process, for the dense network's run. data: the prepared dataset. dense_model, unit_models:
+    write the dense network and the units' networks as models in MLflow's format; where one is None,
+    bare checkpoints are recorded.
     """
 
     results: Path
@@ -65,6 +67,7 @@ def dense_record(
         curves=_curves(history, "train"),
         tags={
             **network.tags,
+            **made_by(weights),
             **network.labels,
             **places(_training(logs)),
             "stage": "evaluate",
@@ -73,7 +76,7 @@ def dense_record(
             "lineage": _start(data),
         },
         artifacts={
-            **_with_model("dense", paths.id, weights, network.dense_model),
+            **_dense_files(paths, network.dense_model),
             # of the first seed only
             "latency": [path for path in [Path(paths.latency)] if path.exists()],
             **logs,
@@ -88,7 +91,8 @@ def unit_record(network: Network, metrics_path: Path, settings: Mapping[str, obj
     """The child run of the unit whose ``metrics.json`` is given; its files lie beside that.
 
     settings: everything that was configured for it. Files that all ratios of its method share lie
-    one folder above. They are recorded once, and so are the logs of the method's jobs.
+    one folder above. They are recorded once, where they exist (scores are removed once they have
+    served), and so are the logs of the method's jobs.
     """
     metrics = json.loads(metrics_path.read_text())
     paths = UnitPaths.of(network.results, metrics_path)
@@ -113,14 +117,14 @@ def unit_record(network: Network, metrics_path: Path, settings: Mapping[str, obj
         },
         curves=_curves(Path(paths.history), "finetune"),
         tags={
-            **network.tags,
+            **made_by(weights),
             **labels,
             **places(_training(logs)),
             "stage": "evaluate",
             "config_hash": digest(settings)[:16],
             "lineage": f"{_start(data)} > {paths.network_id} > {method} > {ratio}",
         },
-        artifacts=_with_model("unit", paths.id, weights, network.unit_models),
+        artifacts=_unit_files(paths, network.unit_models),
         shared={method: _files(Path(paths.method_folder)), **logs},
         datasets=[data],
         start_time_ms=start,
@@ -160,15 +164,36 @@ def model_format(folder: Path, weights: Path, calibration: Path) -> ModelFormat:
     return ModelFormat(folder, example, identity["num_classes"], weights, plugin)
 
 
-def _with_model(
-    name: str, unit: str, weights: Path, form: ModelFormat | None
-) -> dict[str, list[Path]]:
-    """Files by artifact folder: those beside ``weights`` under ``name``, ``weights`` as a model."""
-    files = _files(weights.parent)
+def made_by(path: Path) -> dict[str, str]:
+    """Tags of the version of graphprune that made the checkpoint ``path``.
+
+    ``code`` identifies the source of what made it, ``commit`` and ``dirty`` the checkout; ``dirty``
+    is ``"unknown"`` outside of one. UserError, naming the file, where it does not say.
+    """
+    made = checkpoints.header(path, "checkpoint").get("made")
+    if not isinstance(made, dict) or not {"commit", "code"} <= made.keys():
+        raise UserError(
+            f"{path}: does not say which version of graphprune made it; remove it and run again"
+        )
+    dirty = str(made.get("dirty", "unknown")).lower()
+    return {"commit": str(made["commit"]), "code": str(made["code"]), "dirty": dirty}
+
+
+def _dense_files(paths: NetworkPaths, form: ModelFormat | None) -> dict[str, Sequence[Path]]:
+    """The files of a dense network by artifact folder; its weights as a model if ``form`` is."""
+    weights, files = Path(paths.checkpoint), _files(Path(paths.dense_folder))
     if form is None:
-        return {name: files}
-    model = {place: list(paths) for place, paths in form.files(unit, weights).items()}
-    return {name: [path for path in files if path != weights], **model}
+        return {"dense": files}
+    others = [path for path in files if path != weights]
+    return {"dense": others, **form.dense(paths.id, weights)}
+
+
+def _unit_files(paths: UnitPaths, form: ModelFormat | None) -> dict[str, Sequence[Path]]:
+    """The weights and masks of a unit; its other files are metrics, curves and tags of its run."""
+    weights, mask = Path(paths.finetuned), Path(paths.mask)
+    if form is None:
+        return {"unit": [weights, mask]}
+    return dict(form.pruned(paths.id, weights, mask))
 
 
 def _logs(results: Path, job: str) -> dict[str, list[Path]]:

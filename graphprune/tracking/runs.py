@@ -9,6 +9,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from graphprune.tracking.calls import Patience, portions
+from graphprune.tracking.lineage import OLD_TAG
 from graphprune.tracking.unit import DatasetRecord, UnitRecord, digest
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 UNIT_TAG = "graphprune.unit"
 GROUP_TAG = "graphprune.group"
 CURVES_TAG = "graphprune.curves"
-ARTIFACTS_TAG = "graphprune.artifacts"
 UNDEFINED_TAG = "graphprune.undefined_metrics"
 # "true" while the unit's job runs and its curves are followed, "false" once it is recorded
 LIVE_TAG = "graphprune.live"
@@ -29,6 +29,8 @@ _METRICS_PER_CALL = 800
 
 def extends(run: Run, record: UnitRecord, client: MlflowClient, patience: Patience) -> bool:
     """Whether it is enough to add to ``run`` to make it equal to ``record``."""
+    if OLD_TAG in run.data.tags:
+        return False
     params, metrics = record.params_as_text(), record.finite_metrics()
     if any(params.get(key) != value for key, value in run.data.params.items()):
         return False

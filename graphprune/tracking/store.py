@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from graphprune.errors import UserError
-from graphprune.tracking.address import connect, is_server, redacted, tracking_uri
+from graphprune.tracking import lineage, links
+from graphprune.tracking.address import (
+    ARTIFACTS,
+    connect,
+    database_of,
+    is_server,
+    local_folder,
+    redacted,
+    tracking_uri,
+)
 from graphprune.tracking.calls import Patience, locked
 from graphprune.tracking.files import Artifact, artifacts, staged, targets
+from graphprune.tracking.relocation import noted, relocate
 from graphprune.tracking.runs import (
-    ARTIFACTS_TAG,
     CURVES_TAG,
     GROUP_TAG,
     LIVE_TAG,
@@ -37,8 +45,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-LINEAGE = "lineage.json"
-
 
 def create_store(
     results: str | Path, experiment: str, uri: str | None = None, patience: Patience | None = None
@@ -56,10 +62,11 @@ def create_store(
     patience = patience or Patience()
     import mlflow  # noqa: F401  takes seconds, so it comes before the lock
 
+    relocate(results, uri, patience.seconds)
     with locked(results, f"store {uri}"):
         client = connect(uri)
         if patience.call(client.get_experiment_by_name, experiment) is None:
-            location = None if is_server(uri) else (results / "mlartifacts").as_uri()
+            location = None if is_server(uri) else (results / ARTIFACTS).as_uri()
             patience.call(_create_experiment, client, experiment, location)
         store = Store(results, experiment, uri, patience)
         store.describe()
@@ -83,6 +90,10 @@ class Store:
     results: folder of the outputs; holds the default store and the locks between processes.
     experiment: the experiment's name. uri: the tracking URI, by default :func:`tracking_uri`.
     patience: how long to wait for a server that does not answer.
+
+    A store inside ``results`` whose folder was copied or moved names its own artifacts from then on
+    (:mod:`graphprune.tracking.relocation`).
+
     Raises UserError where the store or the experiment is missing or was deleted.
     """
 
@@ -96,9 +107,11 @@ class Store:
         self.results = Path(results).resolve()
         self.uri = uri or tracking_uri(self.results)
         self.patience = patience or Patience()
-        database = Path(self.uri.removeprefix("sqlite:///"))
-        if self.uri.startswith("sqlite:///") and not database.is_file():
+        database = database_of(self.uri)
+        if database is not None and not database.is_file():
             raise UserError(f"no MLflow store at {database}; create it first (create_store)")
+        relocate(self.results, self.uri, self.patience.seconds)
+        self.links = links.Links(self.results)
         self.client = connect(self.uri)
         stored = self._call(self.client.get_experiment_by_name, experiment)
         where = f"in the MLflow store {redacted(self.uri)}"
@@ -125,19 +138,24 @@ class Store:
         if len(set(units)) < len(units):
             twice = next(unit for unit in units if units.count(unit) > 1)
             raise UserError(f"unit {twice!r} occurs twice in one record; allowed: once")
-        shared = artifacts(parent.unit, [parent.artifacts, *(child.shared for child in children)])
+        every = artifacts(parent.unit, [parent.artifacts, *(child.shared for child in children)])
+        own = [every[target] for target, _ in targets([parent.artifacts])]
         by_unit = {child.unit: artifacts(child.unit, [child.artifacts]) for child in children}
+        said = {
+            child.unit: lineage.of_unit(
+                child.unit, by_unit[child.unit].values(), dict(targets([child.shared]))
+            )
+            for child in children
+        }
         with self.group_lock(parent.unit):
             known = self.known(f"tags.`{GROUP_TAG}` = '{parent.unit}'")
-            root = self._write(parent, shared, [], known.pop(parent.unit, None), {}, parent.unit)
-            tags = {"mlflow.parentRunId": root}
+            root = self._write(parent, every, known.pop(parent.unit, None), {}, parent.unit, own)
+            tags = {lineage.PARENT_TAG: root}
             runs = {parent.unit: root}
             for child in children:
-                chain = dict(targets([parent.artifacts, child.shared]))
-                inherited = [shared[target].located(root) for target in chain]
                 runs[child.unit] = self._write(
-                    child, by_unit[child.unit], inherited, known.pop(child.unit, None), tags,
-                    parent.unit,
+                    child, by_unit[child.unit], known.pop(child.unit, None), tags, parent.unit,
+                    said[child.unit],
                 )  # fmt: skip
             self.adopt(known.values(), root)
         return runs
@@ -152,15 +170,20 @@ class Store:
             raise UserError(
                 f"unit {unit!r} has no run in the MLflow store {redacted(self.uri)}; record it"
             )
-        run_id = str(runs[unit].info.run_id)
+        run = runs[unit]
         files = artifacts(unit, [{folder: [Path(path) for path in paths]}])
-        self._upload(run_id, files.values(), {})
-        return run_id
+        place = local_folder(run.info.artifact_uri)
+        if place is not None:
+            self.links.put(place, files.values(), {})
+        else:
+            self._upload(run.info.run_id, files.values(), {})
+        return str(run.info.run_id)
 
     def describe(self) -> None:
         """Give the experiment its saved view and, where it has none, a description."""
         held = self._call(self.client.get_experiment, self.experiment_id).tags
-        for key, value in experiment_tags(self.experiment_id).items():
+        tags = experiment_tags(self.experiment_id) | noted(self.uri)
+        for key, value in tags.items():
             # what users wrote stays
             if held.get(key) != value and (key == VIEW_TAG or key not in held):
                 self._call(self.client.set_experiment_tag, self.experiment_id, key, value)
@@ -205,19 +228,23 @@ class Store:
     def adopt(self, runs: Iterable[Run], parent: str) -> None:
         """Make ``parent`` the parent of ``runs``."""
         for run in runs:
-            if run.data.tags.get("mlflow.parentRunId") != parent:
-                self._call(self.client.set_tag, run.info.run_id, "mlflow.parentRunId", parent)
+            if run.data.tags.get(lineage.PARENT_TAG) != parent:
+                self._call(self.client.set_tag, run.info.run_id, lineage.PARENT_TAG, parent)
 
     def _write(
         self,
         record: UnitRecord,
         files: Mapping[str, Artifact],
-        inherited: Sequence[Mapping[str, str]],
         run: Run | None,
         relation: Mapping[str, str],
         group: str,
+        said: str | list[Artifact],
     ) -> str:
-        """Bring the run of ``record`` up to date, creating it where needed; returns its id."""
+        """Bring the run of ``record`` up to date, creating it where needed; returns its id.
+
+        files: all that the run holds. said: of a unit, the tag that names them; of a parent, the
+        files that are not there for its units.
+        """
         if run is not None and not extends(run, record, self.client, self.patience):
             self._call(self.client.delete_run, run.info.run_id)
             run = None
@@ -232,16 +259,23 @@ class Store:
             start = record.start_time_ms or int(time.time() * 1000)
             run = self.create(record.unit, start, labels, record.title)
         run_id = str(run.info.run_id)
-        entries = [file.located(run_id) for file in files.values()]
-        lineage = {"unit": record.unit, "artifacts": [*entries, *inherited]}
         labels["mlflow.runName"] = record.title
-        labels[ARTIFACTS_TAG] = digest(lineage)
         if LIVE_TAG in run.data.tags:
             labels[LIVE_TAG] = "false"
-        if run.data.tags.get(ARTIFACTS_TAG) != labels[ARTIFACTS_TAG]:
-            held = self._held(run)
-            differing = [file for file in files.values() if held.get(file.target) != file.sha256]
-            self._upload(run_id, differing, {LINEAGE: json.dumps(lineage, indent=2) + "\n"})
+        before = self._call(lineage.read, self.client, run)
+        texts: dict[str, str] = {}
+        # said last, and so not among the tags that a run is created with: the files are there then
+        if isinstance(said, str):
+            labels[lineage.FILES_TAG] = said
+        else:
+            content = lineage.of_parent(record.unit, said, files.values(), before)
+            texts[lineage.FILE], tags = lineage.written(content)
+            labels |= tags
+        differs = any(
+            run.data.tags.get(tag) != labels.get(tag)
+            for tag in (lineage.FILES_TAG, lineage.DIGEST_TAG)
+        )
+        self._bring(run, files, texts, before, differs)
         changed = self._log(run, record, labels)
         if changed or run.info.status != "FINISHED":
             # the end of a followed run that was stopped is not the end of the unit
@@ -250,18 +284,32 @@ class Store:
             self._call(self.client.set_terminated, run_id, "FINISHED", end)
         return run_id
 
-    def _held(self, run: Run) -> dict[str, str]:
-        """SHA-256 by path of the artifacts that the run holds, according to its lineage."""
-        if ARTIFACTS_TAG not in run.data.tags:
-            return {}
-        from mlflow.artifacts import load_text
-
-        text = self._call(load_text, f"{run.info.artifact_uri}/{LINEAGE}")
-        return {
-            entry["path"]: entry["sha256"]
-            for entry in json.loads(text)["artifacts"]
-            if entry["run_id"] == run.info.run_id
-        }
+    def _bring(
+        self,
+        run: Run,
+        files: Mapping[str, Artifact],
+        texts: Mapping[str, str],
+        before: Mapping[str, Mapping[str, str]],
+        differs: bool,
+    ) -> None:
+        """Bring files and texts into the artifacts of ``run``, which were ``before``."""
+        held = dict(before.get("own", {}))
+        if texts:
+            held |= before.get("shared", {})
+        folder = local_folder(run.info.artifact_uri)
+        if folder is None:
+            if differs:
+                new = [file for file in files.values() if held.get(file.target) != file.sha256]
+                self._upload(run.info.run_id, new, texts)
+            return
+        # also where nothing has changed: a copied folder may hold copies where links can be
+        self.links.put(folder, files.values(), held)
+        for target, text in texts.items():
+            if differs or not (folder / target).is_file():
+                links.write(folder / target, text)
+        if not texts:
+            # a parent keeps what units share that are not recorded this time
+            links.remove(folder, held.keys() - files.keys())
 
     def _upload(self, run_id: str, files: Iterable[Artifact], texts: Mapping[str, str]) -> None:
         with staged(files, texts) as folder:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from graphprune.errors import UserError
+from graphprune.jobs.provenance import source_state
 
 _PARAM_LENGTH = 6000
 # MLflow's limit
@@ -52,7 +53,8 @@ class UnitRecord:
     tags: labels that may change from one recording to the next (stage, commit, ...).
     artifacts: local files by folder within the run's artifacts.
     shared: files of this unit's chain that other units share (large ones, such as scores that
-        serve all ratios): stored once, in the parent's run, and named in ``lineage.json``.
+        serve all ratios): stored once, in the parent's run, and named in a tag of the unit
+        (:mod:`graphprune.tracking.lineage`).
     datasets: what it was trained and measured on.
     start_time_ms, end_time_ms: when the unit began and ended (Unix time in ms); the time of
         recording if ``None``.
@@ -121,3 +123,11 @@ def is_finite(value: object) -> bool:
 def digest(content: object) -> str:
     """SHA-256, hexadecimal, of ``content`` as JSON."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def recorder(folder: str | Path) -> dict[str, str]:
+    """Tags ``recorded_by_commit`` and ``recorded_by_dirty``: the checkout ``folder`` that records.
+
+    The files of a run may have been made by another version, which its other tags name.
+    """
+    return {f"recorded_by_{key}": value for key, value in source_state(folder).items()}

@@ -184,21 +184,38 @@ def test_sorting_by_accuracy_works(
     screenshot("sorted-by-accuracy")
 
 
-def test_a_childs_figure_is_displayed(
+def open_artifacts(page: Page, address: str, experiment: str, run_id: str, folder: str) -> None:
+    page.goto(f"{address}/#/experiments/{experiment}/runs/{run_id}")
+    page.get_by_role("tab", name="Artifacts").or_(page.get_by_text("Artifacts")).first.click()
+    page.get_by_text(folder, exact=True).first.click()
+
+
+def test_a_figure_is_displayed_with_the_dense_network(
     page: Page, address: str, experiment: str, client: MlflowClient, screenshot
 ) -> None:
-    (run,) = client.search_runs([experiment], "tags.method = 'random' and tags.compression = '8.0'")
-    page.goto(f"{address}/#/experiments/{experiment}/runs/{run.info.run_id}")
-    page.get_by_role("tab", name="Artifacts").or_(page.get_by_text("Artifacts")).first.click()
-    page.get_by_text("unit", exact=True).first.click()
-    page.get_by_text("figure.png", exact=True).first.click()
+    (run,) = client.search_runs([experiment], f"tags.`graphprune.unit` = '{PARENT}'")
+    open_artifacts(page, address, experiment, run.info.run_id, "comparison")
+    page.get_by_text("accuracy_finetuned.png", exact=True).first.click()
     image = page.locator("img[src^='blob:'], .image-container img, [class*=image] img").first
     expect(image).to_be_visible()
     end = time.monotonic() + WAIT / 1000
     while image.evaluate("image => image.naturalWidth") < 300:
         assert time.monotonic() < end
         page.wait_for_timeout(200)
-    screenshot("figure-of-a-unit")
+    screenshot("figure-of-the-comparison")
+
+
+def test_a_childs_model_is_described(
+    page: Page, address: str, experiment: str, client: MlflowClient, screenshot
+) -> None:
+    (run,) = client.search_runs([experiment], "tags.method = 'random' and tags.compression = '8.0'")
+    open_artifacts(page, address, experiment, run.info.run_id, "model")
+    page.get_by_text("MLmodel", exact=True).first.click()
+    expect(page.get_by_text("graphprune.serving").first).to_be_visible()
+    page.get_by_text("data", exact=True).first.click()
+    for name in ("finetuned.safetensors", "mask.safetensors"):
+        expect(page.get_by_text(name, exact=True).first).to_be_visible()
+    screenshot("model-of-a-unit")
 
 
 def test_the_saved_view_plots_accuracy_against_compression(

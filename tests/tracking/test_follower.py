@@ -15,6 +15,7 @@ from tracking_examples import active, child, deleted, dense, history
 
 from graphprune.tracking import Store, create_store
 from graphprune.tracking.follower import Follower
+from graphprune.tracking.relocation import relocate
 from graphprune.tracking.runs import LIVE_TAG
 
 UNIT = f"{GROUP}/random/2"
@@ -180,6 +181,7 @@ def test_a_stopped_workflow_marks_its_runs_and_the_next_goes_on(
 
 def test_the_follower_ends_with_its_input(root: Path, made: Path, tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_bytes(made.read_bytes())
+    relocate(tmp_path, f"sqlite:///{tmp_path / 'mlflow.db'}")
     command = [sys.executable, "-m", "graphprune.tracking.follower", "--after", "0"]
     command += ["--results", str(tmp_path), "--experiment", "demo"]
     environment = {**os.environ, "PYTHONPATH": str(root)}

@@ -11,12 +11,15 @@ import pytest
 import torch
 
 from graphprune import data
+from graphprune.errors import UserError
 from graphprune.files import write_csv, write_json
-from graphprune.models import networks
+from graphprune.models import networks, pruned
 from graphprune.neural_graph import calibration
-from graphprune.tracking import create_store, records
+from graphprune.tracking import create_store, lineage, records
+from graphprune.tracking.address import local_folder
 
 UNIT = "digits/mlp/seed0/finetune/random/x2"
+MADE = {"commit": "abc", "code": "c0de", "version": "0.3", "packages": {}}
 
 
 def log(results: Path, rule: str, name: str, job: str, host: str = "node1") -> None:
@@ -53,14 +56,19 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     dense, unit = results / "digits/mlp/seed0/dense", results / UNIT
     rows = [{"epoch": e, "learning_rate": 0.1, "loss": 1 / e, "seconds": 1.0} for e in (1, 2)]
     model = identity.build().eval()
-    networks.save(dense / "checkpoint.safetensors", model.state_dict(), identity)
+    networks.save(dense / "checkpoint.safetensors", model.state_dict(), identity, MADE)
     calibration.save(dense / "activations.safetensors", model, dataset.train, torch.arange(3))
-    halved = {name: tensor / 2 for name, tensor in model.state_dict().items()}
-    networks.save(unit / "finetuned.safetensors", halved, identity)
+    masks = {name: torch.rand_like(p) < 0.5 for name, p in model.named_parameters() if p.ndim > 1}
+    tuned = {name: tensor / 2 for name, tensor in model.state_dict().items()}
+    tuned |= {name: tuned[name] * mask for name, mask in masks.items()}
+    pruned.save(unit / "mask.safetensors", masks)
+    by = MADE | {"commit": "def", "code": "f00d", "dirty": True}
+    networks.save(unit / "finetuned.safetensors", tuned, identity, by, unit / "mask.safetensors")
     for folder in (dense, unit):
         write_csv(folder / "history.csv", rows)
     write_csv(dense.parent / "latency.csv", [{"batch_size": 1, "dense": 1e-4}])
     write_json(unit / "metrics.json", unit_metrics())
+    write_json(unit / "scores.json", {"report": {}, "seconds": 1.0})
     (unit.parent / "scores.safetensors").write_bytes(b"scores")
     (unit.parent / ".scores.partial").write_bytes(b"left by a killed job")
     log(results, "train", "digits-mlp-seed0", "7")
@@ -82,7 +90,7 @@ def recorded(results: Path, tmp_path_factory: pytest.TempPathFactory):
         dense / "activations.safetensors",
     )
     network = network_in(results, form)
-    store = create_store(tmp_path_factory.mktemp("store"), "demo")
+    store = create_store(results, "demo")
     unit = records.unit_record(network, results / UNIT / "metrics.json", {"finetune/epochs": 2})
     parent = records.dense_record(network, {"train/epochs": 2}, 0.75)
     runs = store.record(parent, [unit])
@@ -92,15 +100,15 @@ def recorded(results: Path, tmp_path_factory: pytest.TempPathFactory):
 
 def network_in(results: Path, form=None) -> records.Network:
     labels = {"dataset": "digits", "network": "mlp", "model": "mlp", "seed": 0}
-    source = {"commit": "abc", "dirty": "false"}
+    source = {"recorded_by_commit": "fed"}
     return records.Network(results, labels, source, results / "data/digits.safetensors", form, form)
 
 
 def test_tags_say_where_a_unit_comes_from(recorded) -> None:
     _, runs = recorded
     tags = runs[UNIT].data.tags
-    expected = {"method": "random", "regime": "finetune", "compression": "2.0", "commit": "abc",
-                "dirty": "false", "host": "node2", "scheduler_job": "9"}  # fmt: skip
+    expected = {"method": "random", "regime": "finetune", "compression": "2.0",
+                "host": "node2", "scheduler_job": "9"}  # fmt: skip
     assert expected.items() <= tags.items()
     assert tags["lineage"].endswith("> digits/mlp/seed0 > finetune/random > x2")
     digest = data.load("digits").digest
@@ -109,6 +117,26 @@ def test_tags_say_where_a_unit_comes_from(recorded) -> None:
     assert (dense["host"], dense["scheduler_job"]) == ("node1", "7")
     assert len(tags["config_hash"]) == 16
     assert tags["config_hash"] != dense["config_hash"]
+
+
+def test_the_version_is_that_which_made_the_weights(recorded) -> None:
+    _, runs = recorded
+    made = ("commit", "code", "dirty")
+    tags = runs[UNIT].data.tags
+    assert [tags[key] for key in made] == ["def", "f00d", "true"]
+    assert "recorded_by_commit" not in tags
+    dense = runs["digits/mlp/seed0"].data.tags
+    assert [dense[key] for key in made] == ["abc", "c0de", "unknown"]
+    assert dense["recorded_by_commit"] == "fed"
+
+
+@pytest.mark.parametrize("made", [None, {}, {"commit": "abc"}])
+def test_weights_that_do_not_say_what_made_them_are_refused(tmp_path: Path, made) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    identity = networks.Identity("digits", "mlp", (1, 8, 8), 10, 0)
+    networks.save(path, identity.build().state_dict(), identity, made)
+    with pytest.raises(UserError, match=f"^{path}: does not say which version"):
+        records.made_by(path)
 
 
 def test_the_configuration_hash_is_that_of_the_settings(results: Path) -> None:
@@ -134,7 +162,7 @@ def test_datasets_carry_the_digest_of_their_content(recorded) -> None:
         assert (profile["shape"], profile["classes"]) == ([1, 8, 8], 10)
 
 
-def test_logs_and_benchmarks_lie_once_in_the_parent(recorded, tmp_path: Path) -> None:
+def test_logs_and_benchmarks_lie_once_in_the_parent(recorded) -> None:
     client, runs = recorded
     parent, unit = (runs[name].info.run_id for name in ("digits/mlp/seed0", UNIT))
     assert {file.path for file in client.list_artifacts(parent, "logs")} == {
@@ -144,9 +172,7 @@ def test_logs_and_benchmarks_lie_once_in_the_parent(recorded, tmp_path: Path) ->
     assert file.path == "latency/latency.csv"
     (file,) = client.list_artifacts(parent, "benchmarks/train")
     assert file.path == "benchmarks/train/digits-mlp-seed0.tsv"
-    assert {file.path for file in client.list_artifacts(unit)} == {"lineage.json", "model", "unit"}
-    copy = client.download_artifacts(unit, "lineage.json", str(tmp_path))
-    owners = {e["path"]: e["run_id"] for e in json.loads(Path(copy).read_text())["artifacts"]}
+    owners = {entry["path"]: entry["run_id"] for entry in lineage.trace(client, unit)}
     assert owners["logs/score/digits-mlp-seed0-finetune-random.log"] == parent
     assert owners["finetune/random/scores.safetensors"] == parent
     assert owners["model/data/finetuned.safetensors"] == unit
@@ -154,30 +180,59 @@ def test_logs_and_benchmarks_lie_once_in_the_parent(recorded, tmp_path: Path) ->
     assert not [path for path in owners if ".partial" in path]
 
 
+def test_a_unit_adds_three_files_of_which_two_are_the_results(recorded, results: Path) -> None:
+    _, runs = recorded
+    folder = local_folder(runs[UNIT].info.artifact_uri)
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    weights = [f"model/data/{name}.safetensors" for name in ("finetuned", "mask")]
+    assert files == {"model/MLmodel", *weights}
+    for name in weights:
+        assert (folder / name).samefile(results / UNIT / Path(name).name)
+    assert (folder / "model/MLmodel").stat().st_size < 4096
+
+
+def test_no_weights_of_the_dense_network_are_copied(recorded, results: Path) -> None:
+    _, runs = recorded
+    folder = local_folder(runs["digits/mlp/seed0"].info.artifact_uri)
+    kept = {path.stat().st_ino for path in results.rglob("*") if "mlartifacts" not in path.parts}
+    copies = {path.name for path in folder.rglob("*") if path.is_file()
+              and path.stat().st_ino not in kept}  # fmt: skip
+    assert {Path(name).suffix for name in copies} == {".json", ".log", ".tsv", ".txt", ".yaml", ""}
+    assert {"MLmodel", "conda.yaml", "input_example.json", "lineage.json"} <= copies
+    assert "history.csv" not in copies
+
+
 @pytest.mark.parametrize("unit", ["digits/mlp/seed0", UNIT])
-def test_models_predict_what_the_checkpoints_do(recorded, results: Path, unit: str) -> None:
+def test_models_predict_what_the_checkpoints_do(
+    recorded, results: Path, unit: str, monkeypatch: pytest.MonkeyPatch, capsys, recwarn
+) -> None:
     client, runs = recorded
-    location = runs[unit].info.artifact_uri
-    model = mlflow.pyfunc.load_model(f"{location}/model")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", client.tracking_uri)
+    model = mlflow.pyfunc.load_model(f"runs:/{runs[unit].info.run_id}/model")
+    assert "WARNING" not in capsys.readouterr().err
+    assert [str(warning.message) for warning in recwarn] == []
     images = data.load("digits").test.images[:5]
     name = "finetuned" if unit == UNIT else "dense/checkpoint"
     network, _ = networks.load(results / unit / f"{name}.safetensors")
     with torch.no_grad():
         expected = network(images).numpy()
     np.testing.assert_array_equal(model.predict(images.numpy()), expected)
-    example = model.input_example
-    np.testing.assert_array_equal(example, data.load("digits").train.images[:1].numpy())
     assert model.metadata.signature.inputs.inputs[0].shape == (-1, 1, 8, 8)
     assert model.metadata.signature.outputs.inputs[0].shape == (-1, 10)
     with pytest.raises(mlflow.exceptions.MlflowException, match="shape"):
         model.predict(np.zeros((1, 1, 9, 9), np.float32))
-    assert client.list_artifacts(runs[unit].info.run_id, "model/data")
+    if unit != UNIT:
+        example = model.input_example
+        np.testing.assert_array_equal(example, data.load("digits").train.images[:1].numpy())
+        folder = local_folder(runs[unit].info.artifact_uri)
+        assert "graphprune==" in (folder / "model/requirements.txt").read_text()
 
 
 def test_without_models_the_bare_checkpoints_are_recorded(results: Path) -> None:
     network = network_in(results)
     unit = records.unit_record(network, results / UNIT / "metrics.json", {})
-    assert results / UNIT / "finetuned.safetensors" in unit.artifacts["unit"]
+    names = ("finetuned.safetensors", "mask.safetensors")
+    assert unit.artifacts == {"unit": [results / UNIT / name for name in names]}
     dense = records.dense_record(network, {}, 0.5)
     assert "checkpoint.safetensors" in {path.name for path in dense.artifacts["dense"]}
-    assert not {"model", "model/data"} & {*unit.artifacts, *dense.artifacts}
+    assert not {"model", "model/data"} & {*dense.artifacts}

@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from tracking_examples import GROUP, active, child, deleted, dense, file, history
+from tracking_examples import GROUP, active, child, deleted, dense, file, history, new_store
 
 from graphprune.errors import UserError
 from graphprune.tracking import Store, create_store
+from graphprune.tracking.lineage import DIGEST_TAG, FILES_TAG
 from graphprune.tracking.runs import GROUP_TAG, UNDEFINED_TAG, UNIT_TAG
 from graphprune.tracking.view import FILTER, NOTE_TAG, ORDER, VIEW_TAG, path
 
 
-@pytest.fixture(autouse=True)
-def _own_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty store: creating one takes seconds, its file can be copied."""
-    results = tmp_path_factory.mktemp("template")
-    uri = f"sqlite:///{results / 'mlflow.db'}"
-    MlflowClient(uri).create_experiment("other")
-    return results / "mlflow.db"
-
-
 @pytest.fixture
-def results(template: Path, tmp_path: Path) -> Path:
-    folder = tmp_path / "results"
-    folder.mkdir()
-    (folder / "mlflow.db").write_bytes(template.read_bytes())
-    create_store(folder, "demo")
-    return folder
+def results(empty_store: Path, tmp_path: Path) -> Path:
+    new_store(tmp_path / "results", empty_store)
+    return tmp_path / "results"
 
 
 @pytest.fixture
@@ -62,26 +45,6 @@ def test_a_record_holds_everything(store: Store, tmp_path: Path) -> None:
     assert (unit.info.start_time, unit.info.end_time) == (start, start + 60_000)
     expected = [(1, start + 1, 0.5), (2, start + 2, 0.75)]
     assert history(store, unit.info.run_id, "accuracy_validation") == expected
-
-
-def test_artifacts_lie_where_the_lineage_says(store: Store, tmp_path: Path) -> None:
-    runs = store.record(dense(tmp_path), [child(tmp_path, 2), child(tmp_path, 4)])
-    unit = runs[f"{GROUP}/random/4"]
-    copy = store.client.download_artifacts(unit, "lineage.json", str(tmp_path))
-    lineage = json.loads(Path(copy).read_text())
-    places = {entry["path"]: entry["run_id"] for entry in lineage["artifacts"]}
-    assert places == {
-        "mask/mask.safetensors": unit,
-        "checkpoint/dense.safetensors": runs[GROUP],
-        "scores/random/scores.safetensors": runs[GROUP],
-    }
-    for entry in lineage["artifacts"]:
-        copy = store.client.download_artifacts(entry["run_id"], entry["path"], str(tmp_path))
-        assert hashlib.sha256(Path(copy).read_bytes()).hexdigest() == entry["sha256"]
-    own = {entry.path for entry in store.client.list_artifacts(unit)}
-    assert own == {"mask", "lineage.json"}
-    location = store.client.get_run(unit).info.artifact_uri
-    assert location.startswith((store.results / "mlartifacts").as_uri())
 
 
 def test_recording_again_changes_nothing(store: Store, tmp_path: Path) -> None:
@@ -167,6 +130,65 @@ def test_an_interrupted_record_is_completed(
     assert set(active(store)) == set(runs)
     assert len(history(store, runs[GROUP], "loss")) == 3
     assert {run.info.status for run in active(store).values()} == {"FINISHED"}
+
+
+def test_a_run_names_its_files_only_when_they_are_there(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    store.record(dense(tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_bring", killed)
+        with pytest.raises(KeyboardInterrupt):
+            store.record(dense(tmp_path / "other", "digits/mlp/1"))
+    assert DIGEST_TAG not in active(store)["digits/mlp/1"].data.tags
+    bring, calls = store._bring, []
+
+    def killed_at_the_unit(*arguments: object) -> None:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        bring(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_bring", killed_at_the_unit)
+        with pytest.raises(KeyboardInterrupt):
+            store.record(dense(tmp_path), [child(tmp_path)])
+    assert FILES_TAG not in active(store)[f"{GROUP}/random/2"].data.tags
+
+
+def test_where_artifacts_are_no_folder_here_they_are_uploaded(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # as for an MLflow server, whose artifacts only it can reach
+    for module in ("store", "lineage"):
+        monkeypatch.setattr(f"graphprune.tracking.{module}.local_folder", lambda _: None)
+    parent, unit = dense(tmp_path), child(tmp_path)
+    runs = store.record(parent, [unit])
+
+    def text(run_id: str, path: str) -> str:
+        folder = tmp_path / "downloaded"
+        folder.mkdir(exist_ok=True)
+        return Path(store.client.download_artifacts(run_id, path, str(folder))).read_text()
+
+    assert text(runs[unit.unit], "mask/mask.safetensors") == "mask 2"
+    assert text(runs[GROUP], "scores/random/scores.safetensors") == "scores"
+    uploads: list[list[str]] = []
+    upload = store._upload
+
+    def counted(run_id: str, files, texts) -> None:
+        uploads.append([one.target for one in files])
+        upload(run_id, files, texts)
+
+    monkeypatch.setattr(store, "_upload", counted)
+    file(tmp_path / "2", "mask.safetensors", "another")
+    assert store.record(parent, [unit]) == runs
+    assert uploads == [["mask/mask.safetensors"]]
+    assert text(runs[unit.unit], "mask/mask.safetensors") == "another"
+    assert store.record(parent, [unit]) == runs
+    assert len(uploads) == 1
 
 
 def test_copies_of_a_run_are_removed(store: Store, tmp_path: Path) -> None:
@@ -283,10 +305,10 @@ def test_an_experiment_has_a_view_and_keeps_what_users_wrote(store: Store, resul
 
 
 def test_the_environment_names_the_store(
-    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = tmp_path / "elsewhere.db"
-    elsewhere.write_bytes(template.read_bytes())
+    elsewhere.write_bytes(empty_store.read_bytes())
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{elsewhere}")
     runs = create_store(tmp_path / "results", "demo").record(dense(tmp_path))
     assert not (tmp_path / "results" / "mlflow.db").exists()

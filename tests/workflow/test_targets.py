@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -214,6 +216,26 @@ def test_ui_prints_the_address_of_the_view_and_becomes_mlflow(folder: Path) -> N
     assert call["environment"]["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
     # which the package sets for itself and which would hide what the server says
     assert "MLFLOW_LOGGING_LEVEL" not in call["environment"]
+
+
+def test_ui_of_a_copied_folder_shows_its_own_artifacts(folder: Path) -> None:
+    database = finished(folder, "mine") / "mlflow.db"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("CREATE TABLE experiments (experiment_id, artifact_location)")
+        connection.execute("CREATE TABLE experiment_tags (experiment_id, key, value)")
+        connection.execute("CREATE TABLE runs (artifact_uri)")
+        connection.execute("INSERT INTO experiments VALUES (7, 'file:///nowhere/mlartifacts')")
+        connection.execute("INSERT INTO runs VALUES ('file:///nowhere/mlartifacts/a/artifacts')")
+    done = make(folder, "ui")
+    assert len(told(done)) == 1
+    assert done.stderr.splitlines() == [
+        f"{database.parent} was copied or moved from /nowhere; its record now names its own "
+        "artifacts"
+    ]
+    with closing(sqlite3.connect(database)) as connection:
+        (uri,) = connection.execute("SELECT artifact_uri FROM runs").fetchone()
+    assert uri == f"{(database.parent / 'mlartifacts').as_uri()}/a/artifacts"
+    assert make(folder, "ui").stderr == ""
 
 
 def test_sqlite_opens_a_store_whose_folder_has_a_space(

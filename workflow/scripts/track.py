@@ -17,7 +17,7 @@ with job(snakemake) as log:
     results = Path(snakemake.config["results"])
     patience = tracking.Patience(options["patience"])
     store = tracking.Store(results, snakemake.params.experiment, patience=patience)
-    source = tracking.source_state(Path(__file__).parent)
+    recorder = tracking.recorder(Path(__file__).parent)
     units = {path: UnitPaths.of(results, path) for path in snakemake.input.metrics}
     with TemporaryDirectory(prefix="graphprune-") as scratch:
         models = None
@@ -32,7 +32,7 @@ with job(snakemake) as log:
             network = records.Network(
                 results=results,
                 labels={**wildcards, "model": snakemake.params.model, "seed": str(seed)},
-                tags=source,
+                tags=recorder,
                 data=Path(snakemake.input.data),
                 dense_model=models,
                 unit_models=models if options["models"] == "all" else None,

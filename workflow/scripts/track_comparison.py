@@ -1,4 +1,4 @@
-"""Record the comparison, its figures and tables: as a run, and as copies in every parent run."""
+"""Record the comparison, its figures and tables: as a run; some in every parent run."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ with job(snakemake) as log:
             tracking.UnitRecord(
                 unit="comparison",
                 tags={
-                    **tracking.source_state(Path(__file__).parent),
+                    **tracking.recorder(Path(__file__).parent),
                     "stage": "report",
                     "config_hash": digest(config)[:16],
                 },
