@@ -15,6 +15,7 @@ def test_the_workflow_scatters_and_gathers(root, tmp_path):
         "seeds": [0],
         "compressions": [2],
         "train": {"epochs": 8},
+        "keep_scores": True,
         "methods": {"curvature": {}, "magnitude": {}},
     }
     found = []
@@ -22,16 +23,17 @@ def test_the_workflow_scatters_and_gathers(root, tmp_path):
         config["calibration"] = {"parts": parts}
         (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
         target = "out/digits/mlp/seed0/finetune/curvature/scores.safetensors"
-        options = ["--cores", "2", "--rerun-triggers", "mtime", "--forcerun"]
+        options = ["--cores", "2", "--forcerun"]
         rule = "score" if parts == 1 else "gather"
         arguments = ["--configfile", str(tmp_path / "config.yaml"), *options, rule, "--", target]
         run = snakemake(root, tmp_path, *arguments)
         assert run.returncode == 0, run.stderr[-4000:]
-        found.append(results.load(tmp_path / target).result)
-    once, scattered = found
-    for name, scores in once.scores.items():
-        assert scattered.scores[name].numpy().tobytes() == scores.numpy().tobytes()
-    assert json.dumps(once.report["examples"]) == json.dumps(scattered.report["examples"])
+        scores = results.load(tmp_path / target).result.scores
+        found.append((scores, results.load_report((tmp_path / target).with_suffix(".json"))))
+    (once, report), (scattered, joined) = found
+    for name, scores in once.items():
+        assert scattered[name].numpy().tobytes() == scores.numpy().tobytes()
+    assert json.dumps(report.numbers["examples"]) == json.dumps(joined.numbers["examples"])
     assert len(list((tmp_path / "out/benchmarks/score_part").glob("*.tsv"))) == 3
     # the parts are gone when they are joined
     assert not list(tmp_path.glob("out/digits/mlp/seed0/finetune/curvature/parts/*"))

@@ -9,8 +9,7 @@ import torch
 from mlflow import MlflowClient
 from workflow_runs import preset, snakemake
 
-from graphprune import checkpoints
-from graphprune.models import networks
+from graphprune.models import networks, pruned
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +47,7 @@ def test_a_row_for_every_unit(finished):
 
 def test_masks_are_held_through_fine_tuning(finished):
     for path in finished.glob("*/*/seed0/*/*/x*/mask.safetensors"):
-        masks, _ = checkpoints.load(path, "mask")
+        masks = pruned.read(path)
         model, _ = networks.load(path.with_name("finetuned.safetensors"))
         weights = model.state_dict()
         for name, mask in masks.items():
@@ -58,10 +57,11 @@ def test_masks_are_held_through_fine_tuning(finished):
 def test_metrics_agree_with_the_files_they_describe(finished):
     path = finished / "mnist5k/lenet5/seed0/finetune/curvature/x8"
     metrics = json.loads((path / "metrics.json").read_text())
-    masks, _ = checkpoints.load(path / "mask.safetensors", "mask")
+    masks = pruned.read(path / "mask.safetensors")
     assert metrics["params_kept"] == sum(int(mask.sum()) for mask in masks.values())
-    pruned, _ = networks.load(path / "pruned.safetensors")
-    alive = sum(int(torch.count_nonzero(pruned.state_dict()[name])) for name in masks)
+    dense = finished / "mnist5k/lenet5/seed0/dense/checkpoint.safetensors"
+    network, _ = networks.load_pruned(dense, path / "mask.safetensors")
+    alive = sum(int(torch.count_nonzero(network.state_dict()[name])) for name in masks)
     assert alive <= metrics["params_kept"]
 
 
@@ -90,11 +90,9 @@ def test_every_unit_is_one_run_below_its_dense_network(finished):
     path = finished / "mnist5k/lenet5/seed0/finetune/probmask/x8/history.csv"
     written = pd.read_csv(path, float_precision="round_trip")
     assert [point.value for point in history] == written.loss.tolist()
-    names = {file.path for file in client.list_artifacts(unit, "unit")}
-    wanted = ["mask", "pruned", "scores"]
-    assert names >= {f"unit/{name}.safetensors" for name in wanted} | {"unit/figure.png"}
+    assert {file.path for file in client.list_artifacts(unit)} == {"model"}
     names = {file.path for file in client.list_artifacts(unit, "model/data")}
-    assert names == {"model/data/finetuned.safetensors"}
+    assert names == {f"model/data/{name}.safetensors" for name in ("finetuned", "mask")}
     dense = runs["mnist5k/lenet5/seed0"].info.run_id
     names = {file.path for file in client.list_artifacts(dense, "dense")}
     assert names >= {"dense/activations.safetensors", "dense/graph.gt.zst", "dense/history.csv"}
@@ -146,6 +144,32 @@ def test_every_figure_is_there_and_the_report_is_made(root, finished):
     assert "after fine-tuning" in report.read_text()
 
 
+def test_a_unit_leaves_few_files(finished):
+    """Results and MLflow together; hard links count as files, and their bytes once."""
+    folders = list(finished.glob("*/*/seed*/*/*/x*"))
+    assert len(folders) == 14
+    for folder in folders:
+        names = {path.name for path in folder.iterdir()}
+        report = {"scores.json"} & names
+        assert names == {"mask.safetensors", "finetuned.safetensors", "history.csv",
+                         "metrics.json"} | report  # fmt: skip
+    files = [path for path in finished.rglob("*") if path.is_file() and "live" not in path.parts]
+    # the preset makes 14 units in 7 batches of 2; what belongs to the network and the whole counts
+    shared = [path for path in files if not any(part.startswith("x") for part in path.parts)]
+    recorded = [path for path in shared if "mlartifacts" in path.parts]
+    assert len(recorded) <= 14 * 3 + 60, len(recorded)
+
+
+def test_a_figure_of_a_unit_is_drawn_where_it_is_asked_for(root, finished):
+    target = "out/mnist5k/lenet5/seed0/finetune/magnitude/x8/figure.png"
+    arguments = ["--cores", "1", "--configfile", str(finished.parent / "config.yaml")]
+    run = snakemake(root, finished.parent, *arguments, "--", target)
+    assert run.returncode == 0, run.stderr[-4000:]
+    drawn = finished.parent / target
+    assert drawn.read_bytes().startswith(b"\x89PNG")
+    drawn.unlink()
+
+
 def test_nothing_is_left_to_do(root, finished):
     config = str(finished.parent / "config.yaml")
     again = snakemake(root, finished.parent, "--configfile", config, "--dry-run")
@@ -162,7 +186,7 @@ def test_the_demo_plans_every_unit_of_every_network_and_seed(root, tmp_path, tog
     ratios, networks, seeds, methods = 5, 2, 3, 5
     units = sum(count for rule, count in jobs.items() if rule.startswith("evaluate"))
     assert units * together == ratios * networks * seeds * methods
-    assert jobs["train"] == jobs["figure_units"] == networks * seeds
+    assert jobs["train"] == networks * seeds
     assert jobs["latency"] == networks
     assert {rule: jobs[rule] for rule in records} == records
 

@@ -121,9 +121,12 @@ class Artifacts:
             receipts.write(facts, self.recipes)
 
 
-def made(snakemake: Any, path: str) -> dict[str, object]:
-    """What the output ``path`` of the job says of what made it."""
-    return Artifacts(snakemake).made(path)
+def made(snakemake: Any, path: str) -> dict[str, object] | None:
+    """What the output ``path`` of the job says of what made it; nothing where no run is going on.
+
+    A script that is run by hand has no configuration.
+    """
+    return Artifacts(snakemake).made(path) if snakemake.config else None
 
 
 def examples(inputs: Any) -> tuple[Any, Any]:
