@@ -1,31 +1,19 @@
-"""The address of the MLflow store, and how to write it without its password."""
+"""The address of the MLflow store. What of it may be shown: :mod:`graphprune.jobs.redaction`."""
 
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_SECRET = re.compile(r"(?<=://)[^\s/@]*:[^\s]*@|([?&]password=)[^&\s]*", re.IGNORECASE)
-
 
 def tracking_uri(results: str | Path) -> str:
     """``MLFLOW_TRACKING_URI`` if set, else the SQLite store inside ``results``."""
     database = Path(results).resolve() / "mlflow.db"
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database}"
-
-
-def redacted(text: str) -> str:
-    """``text`` with user name and password of every URI in it replaced by ``***``.
-
-    >>> redacted("no answer from https://anna:secret@mlflow.example.org:5000")
-    'no answer from https://***@mlflow.example.org:5000'
-    """
-    return _SECRET.sub(lambda match: f"{match[1]}***" if match[1] else "***@", text)
 
 
 def is_server(uri: str) -> bool:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from graphprune.errors import UserError
-from graphprune.tracking.address import connect, is_server, redacted, tracking_uri
+from graphprune.jobs.redaction import public
+from graphprune.tracking.address import connect, is_server, tracking_uri
 from graphprune.tracking.calls import Patience, locked
 from graphprune.tracking.files import Artifact, artifacts, staged, targets
 from graphprune.tracking.runs import (
@@ -96,12 +97,12 @@ class Store:
         self.results = Path(results).resolve()
         self.uri = uri or tracking_uri(self.results)
         self.patience = patience or Patience()
-        database = Path(self.uri.removeprefix("sqlite:///"))
+        database = Path(public(self.uri).removeprefix("sqlite:///"))
         if self.uri.startswith("sqlite:///") and not database.is_file():
             raise UserError(f"no MLflow store at {database}; create it first (create_store)")
         self.client = connect(self.uri)
         stored = self._call(self.client.get_experiment_by_name, experiment)
-        where = f"in the MLflow store {redacted(self.uri)}"
+        where = f"in the MLflow store {public(self.uri)}"
         if stored is None:
             raise UserError(
                 f"experiment {experiment!r} is not {where}; create it first (create_store)"
@@ -150,7 +151,7 @@ class Store:
         runs = self.known(f"tags.`{UNIT_TAG}` = '{unit}'")
         if unit not in runs:
             raise UserError(
-                f"unit {unit!r} has no run in the MLflow store {redacted(self.uri)}; record it"
+                f"unit {unit!r} has no run in the MLflow store {public(self.uri)}; record it"
             )
         run_id = str(runs[unit].info.run_id)
         files = artifacts(unit, [{folder: [Path(path) for path in paths]}])
