@@ -57,7 +57,7 @@ def create_store(
     patience = patience or Patience()
     import mlflow  # noqa: F401  takes seconds, so it comes before the lock
 
-    with locked(results, f"store {uri}"):
+    with locked(results, f"store {public(uri)}"):
         client = connect(uri)
         if patience.call(client.get_experiment_by_name, experiment) is None:
             location = None if is_server(uri) else (results / "mlartifacts").as_uri()
