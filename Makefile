@@ -44,7 +44,7 @@ test: $(READY) ## run the tests (WORKERS=2 processes)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n "$$WORKERS" --dist loadfile
 
 # all but the tests that run the workflow
-FAST = OMP_NUM_THREADS=1 NUMBA_CACHE_DIR=$(1)/numba $(1)/bin/python -m pytest \
+FAST = OMP_NUM_THREADS=1 NUMBA_CACHE_DIR="$(CURDIR)/$(1)/numba" $(1)/bin/python -m pytest \
 	-n "$$WORKERS" --dist loadfile --ignore tests/workflow
 
 test-oldest: $(READY) ## run the fast tests on the lowest versions that pyproject.toml allows
