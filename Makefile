@@ -18,15 +18,19 @@ READY := .venv/.setup-complete
 TARGETS := $(PYTHON) workflow/targets.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo recover test test-cluster test-ui lint ui ui-server clean distclean
+.PHONY: help setup lock demo recover test test-oldest test-newest test-cluster test-ui lint ui \
+	ui-server clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with everything in it, graph-tool included
 
-$(READY): pyproject.toml envs/constraints.txt envs/setup.sh
+$(READY): pyproject.toml envs/lock.txt envs/torch.txt envs/setup.sh
 	@envs/setup.sh
+
+lock: $(READY) ## write envs/lock.txt, the tested versions with their hashes, after pyproject.toml
+	@envs/lock.sh
 
 demo: $(READY) ## run the whole workflow and its report (CONFIG=workflow/presets/tiny.yaml, CORES=2)
 	@$(TARGETS) run
@@ -38,6 +42,18 @@ recover: $(READY) ## after Snakemake was killed: cancel what it left, unlock, fi
 
 test: $(READY) ## run the tests (WORKERS=2 processes)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n "$$WORKERS" --dist loadfile
+
+# all but the tests that run the workflow
+FAST = OMP_NUM_THREADS=1 NUMBA_CACHE_DIR="$(CURDIR)/$(1)/numba" $(1)/bin/python -m pytest \
+	-n "$$WORKERS" --dist loadfile --ignore tests/workflow
+
+test-oldest: $(READY) ## run the fast tests on the lowest versions that pyproject.toml allows
+	@envs/setup.sh oldest
+	$(call FAST,.venv-oldest)
+
+test-newest: $(READY) ## run the fast tests on the highest versions that pyproject.toml allows
+	@envs/setup.sh newest
+	$(call FAST,.venv-newest)
 
 test-cluster: $(READY) ## run the workflow on a real, throw-away Slurm of two nodes, and break it (root)
 	@tests/cluster/slurm.sh install
@@ -68,4 +84,4 @@ clean: ## remove the results and all caches
 	find graphprune workflow tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## remove .venv as well
-	rm -rf .venv *.egg-info
+	rm -rf .venv .venv-oldest .venv-newest *.egg-info

@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import pickle
 import resource
 import subprocess
 import sys
@@ -31,6 +30,7 @@ from typing import Any
 
 import numpy as np
 from curvature_growth import random_mlp
+from handed_over import load, save
 from tables import table, write
 
 from graphprune.curvature.definitions import inactive, measure
@@ -80,8 +80,10 @@ def images(model: str, cifar: Path | None) -> tuple[Floats, np.ndarray] | None:
     return pixels, data["train_labels"].astype(np.int64)
 
 
-def trained(case: Case, data: tuple[Floats, np.ndarray], epochs: int) -> dict[str, object]:
-    """Graph of a briefly trained network and vertex values of correctly classified images."""
+def trained(
+    case: Case, data: tuple[Floats, np.ndarray], epochs: int
+) -> tuple[NeuralGraph, list[Floats], float]:
+    """Graph of a briefly trained network, vertex values of images that it gets right, accuracy."""
     import torch
 
     from graphprune.models import build
@@ -103,11 +105,7 @@ def trained(case: Case, data: tuple[Floats, np.ndarray], epochs: int) -> dict[st
     right = order[guess == y[order]]
     traced = trace(net, tuple(x.shape[1:]))
     accuracy = len(right) / len(order)
-    return {
-        "graph": traced.graph,
-        "values": values(traced, x[right[: case.images]]),
-        "accuracy": accuracy,
-    }
+    return traced.graph, values(traced, x[right[: case.images]]), accuracy
 
 
 # ---- POT, edge by edge
@@ -261,9 +259,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
 
 
 def measure_case(path: Path, case: Case, threads: int | None, sample: float) -> dict[str, float]:
-    with path.open("rb") as file:
-        made = pickle.load(file)
-    graph, values = made["graph"], made["values"]
+    graph, values, accuracy = load(path)
     start = time.perf_counter()
     small, level = random_mlp(8)
     for alpha in (0.3, ALPHA):
@@ -294,7 +290,7 @@ def measure_case(path: Path, case: Case, threads: int | None, sample: float) -> 
     row |= compare(graph, values, result.kappa, sample)
     row["pot_hours_extrapolated"] = row["pot_us_per_live_edge"] * live / 3.6e9
     row["times_faster_than_pot"] = row["pot_us_per_live_edge"] * live / 1e6 / cpu
-    row["accuracy"] = made["accuracy"]
+    row["accuracy"] = accuracy
     return row
 
 
@@ -341,7 +337,7 @@ def main() -> None:
             if data is None:
                 continue
             path = Path(folder) / name
-            path.write_bytes(pickle.dumps(trained(case, data, options.epochs or case.epochs)))
+            save(path, *trained(case, data, options.epochs or case.epochs))
             print(f"{name}: trained, measuring", flush=True)
             row = child(["--measure", name, str(path), *passed], options.cold)
             rows.append({"case": name, **row})  # type: ignore[dict-item]

@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # Makes .venv with everything in it, graph-tool included. Safe to run again at any time.
 #
+#     envs/setup.sh           the tested versions: envs/torch.txt, then envs/lock.txt by its hashes
+#     envs/setup.sh oldest    .venv-oldest, the lowest versions that pyproject.toml allows
+#     envs/setup.sh newest    .venv-newest, the highest ones; both need .venv, and no hash is checked
+#
 # graph-tool is not on the Python index, so the distribution's package is linked into .venv, which
 # therefore has the Python that this package is built for. (--system-site-packages would show all
 # of the system's packages, and one of them breaks graph_tool.all.)
@@ -11,7 +15,16 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly VENV=.venv
+readonly SET=${1:-tested}
+case "$SET" in
+    tested) VENV=.venv ;;
+    oldest | newest) VENV=.venv-$SET ;;
+    *)
+        printf 'setup: no such set: %s; allowed: tested, oldest, newest\n' "$SET" >&2
+        exit 1
+        ;;
+esac
+readonly VENV
 readonly STAMP="$VENV/.setup-complete"
 readonly APT_PACKAGES=(python3-graph-tool python3-cairo python3-venv)
 
@@ -109,23 +122,50 @@ forward_pip_configuration() {
 
 has_gpu() { command -v nvidia-smi >/dev/null && nvidia-smi -L 2>/dev/null | grep -q '^GPU '; }
 
-# One resolution for everything: a package added later, without numpy's cap in view, would lift
-# numpy to 2 and break graph-tool.
-install_packages() {
-    local arguments=(-e '.[dev]' -c envs/constraints.txt)
-    if ! "$VENV/bin/python" -m pip install -qq -c envs/constraints.txt uv; then
-        say "uv cannot be had; installing with pip, which takes longer"
-        "$VENV/bin/python" -m pip install -qq "${arguments[@]}"
-        return
+# Sets INSTALL, what all calls of the installer begin with. uv comes by its hash as well.
+find_installer() {
+    INSTALL=("$VENV/bin/python" -m pip install -qq)
+    local uv=.venv/bin/uv
+    if [[ $SET == tested ]]; then
+        if ! "${INSTALL[@]}" --require-hashes --no-deps -r <(locked uv); then
+            say "uv cannot be had; installing with pip, which takes longer"
+            return
+        fi
     fi
+    [[ -x $uv ]] || die "$uv is missing; run make setup first"
     forward_pip_configuration
     # compiled once here instead of in every job where PYTHONDONTWRITEBYTECODE is set
-    local install=("$VENV/bin/uv" pip install --quiet --compile-bytecode --python "$VENV/bin/python")
-    if [[ -z ${UV_TORCH_BACKEND:-} && -z ${UV_FIND_LINKS:-} ]] && ! has_gpu; then
-        if UV_TORCH_BACKEND=cpu "${install[@]}" "${arguments[@]}" 2>/dev/null; then return; fi
+    INSTALL=("$uv" pip install --quiet --compile-bytecode --python "$VENV/bin/python")
+    # what builds a package that comes as source only
+    if [[ $SET == tested ]]; then INSTALL+=(--build-constraints envs/lock.txt); fi
+}
+
+# locked NAME: the package's entry in the lock.
+locked() { awk -v entry="$1==" '/^[^ #]/ { on = index($0, entry) == 1 } on' envs/lock.txt; }
+
+# install_with_torch ARGUMENTS...: with the build of torch for this machine.
+install_with_torch() {
+    if [[ ${INSTALL[0]} == *uv && -z ${UV_TORCH_BACKEND:-} && -z ${UV_FIND_LINKS:-} && -z ${NONE_FOR_CPUS:-} ]] && ! has_gpu; then
+        if UV_TORCH_BACKEND=cpu "${INSTALL[@]}" "$@" 2>/dev/null; then return; fi
         say "no torch built for CPUs to be had; taking the index's default"
+        NONE_FOR_CPUS=1
     fi
-    "${install[@]}" "${arguments[@]}"
+    "${INSTALL[@]}" "$@"
+}
+
+# torch is outside the lock, for its builds differ; all that is the same for all of them is in it.
+# The last step installs this package, and what a build for CUDA needs besides.
+install_packages() {
+    find_installer
+    case "$SET" in
+        tested)
+            install_with_torch --no-deps -r envs/torch.txt
+            "${INSTALL[@]}" --no-deps --require-hashes -r envs/lock.txt
+            install_with_torch --no-build-isolation -c envs/torch.txt -e '.[dev]'
+            ;;
+        oldest) install_with_torch --upgrade --resolution lowest-direct -e '.[dev]' ;;
+        newest) install_with_torch --upgrade --resolution highest -e '.[dev]' ;;
+    esac
 }
 
 link_graph_tool() {
@@ -149,20 +189,30 @@ torch.ones(1).numpy()
 PYTHON
 }
 
+compile() {
+    say "compiling the numerical kernels"
+    "$VENV/bin/python" -m compileall -q graphprune workflow/scripts
+    "$VENV/bin/python" -m graphprune.precompile regular_graphs probmask compaction &
+    "$VENV/bin/python" -m graphprune.precompile curvature || die "the kernels do not compile; see the error above"
+    wait $! || die "the kernels do not compile; see the error above"
+}
+
 if ! find_base_python; then
     install_system_packages
     find_base_python || die "graph-tool is installed, but no system Python imports it together with cairo and venv"
 fi
 rm -f "$STAMP"
 make_venv
-say "installing the packages into $VENV (Python $(python_version "$VENV/bin/python"))"
+version=$(python_version "$VENV/bin/python")
+say "installing the packages into $VENV (Python $version)"
+case "$version" in
+    3.11 | 3.12) ;;
+    *) say "numpy 1 has no wheel for Python $version and is compiled; envs/graphprune.yaml (conda) needs no compiler" ;;
+esac
 install_packages
 link_graph_tool
-"$VENV/bin/python" -m compileall -q graphprune workflow/scripts
 check_imports
-say "compiling the numerical kernels"
-"$VENV/bin/python" -m graphprune.precompile regular_graphs probmask compaction &
-"$VENV/bin/python" -m graphprune.precompile curvature || die "the kernels do not compile; see the error above"
-wait $! || die "the kernels do not compile; see the error above"
+# the tests compile what they need
+if [[ $SET == tested ]]; then compile; fi
 touch "$STAMP"
 say "done"

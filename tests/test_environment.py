@@ -1,4 +1,4 @@
-"""One set of packages, said three times: pyproject.toml, the constraints, the conda environment."""
+"""One set of packages, said three times: pyproject.toml, the lock, the conda environment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import tomllib
-from importlib.metadata import version
+from importlib.metadata import distribution, version
 from pathlib import Path
 
 import pytest
@@ -40,13 +40,15 @@ DEVELOPMENT = requirements(PROJECT["optional-dependencies"]["dev"])
 CONDA = requirements(
     [entry.replace(" ", "", 1) for entry in yaml.safe_load(CONDA_FILE.read_text())["dependencies"]]
 )
-PINNED = requirements(
-    [
-        line
-        for line in (ROOT / "envs" / "constraints.txt").read_text().splitlines()
-        if not line.startswith("#")
-    ]
-)
+LOCK = (ROOT / "envs" / "lock.txt").read_text()
+# each package with its hashes, which pip writes as options
+LOCKED = [
+    entry.split("--hash=")
+    for entry in re.sub(r"\s*\\\n\s*", " ", LOCK).splitlines()
+    if entry[0] != "#"
+]
+TORCH = [line for line in (ROOT / "envs/torch.txt").read_text().splitlines() if line[0] != "#"]
+PINNED = requirements([entry for entry, *_ in LOCKED] + TORCH)
 
 
 def pinned(name: str) -> Version:
@@ -84,12 +86,77 @@ def test_pinned_and_installed_versions_are_allowed(name: str) -> None:
     assert (CONDA[name] if name in CAPPED else allowed).contains(installed.public)
 
 
-def test_constraints_pin_no_build_and_no_place() -> None:
+def test_the_lock_pins_no_build_and_no_place() -> None:
     """A build tag or an address would hold for one machine only."""
     for name, specifiers in PINNED.items():
         assert pinned(name).local is None, name
         assert len(specifiers) == 1
-    assert "://" not in (ROOT / "envs" / "constraints.txt").read_text()
+    for text in (LOCK, *TORCH):
+        assert not re.search(r"://|@|--(?!hash=)[a-z]", text)
+
+
+def test_all_but_torch_is_locked_by_hash() -> None:
+    assert {Requirement(entry).name for entry in TORCH} == {"torch", "torchvision"}
+    for entry, *hashes in LOCKED:
+        assert hashes, entry
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", one.strip()) for one in hashes), entry
+    # what only torch's builds for CUDA need is theirs
+    assert not [name for name in PINNED if re.match("nvidia|cuda|triton", name)]
+
+
+def needs(name: str, extras: tuple[str, ...] = ("",)) -> set[str]:
+    """The names of what an installed package needs here."""
+    found = set()
+    for entry in distribution(name).requires or []:
+        one = Requirement(entry)
+        if one.marker is None or any(one.marker.evaluate({"extra": extra}) for extra in extras):
+            found.add(canonicalize_name(one.name))
+    return found
+
+
+def is_the_pinned(name: str) -> bool:
+    return name in PINNED and Version(version(name)).public == str(pinned(name))
+
+
+def test_the_lock_is_complete_for_the_installed_packages() -> None:
+    """Else an installer that asks the lock for everything would leave something out."""
+    reached, new = set(), {*RUNTIME, *DEVELOPMENT}
+    while new:
+        reached |= new
+        # extras of dependencies (snakemake's) are not followed; those of torch are its builds'
+        new = {other for name in new if is_the_pinned(name) for other in needs(name)} - reached
+    missing = {name for name in reached - set(PINNED) if not re.match("nvidia|cuda|triton", name)}
+    assert missing == set()
+
+
+def test_the_project_is_built_with_what_is_locked() -> None:
+    """envs/setup.sh builds it without isolation, so that the build is checked by hash as well."""
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]
+    for name, specifier in requirements(build["requires"]).items():
+        assert specifier.contains(pinned(name))
+
+
+def test_setup_installs_from_the_lock_by_hash() -> None:
+    script = (ROOT / "envs/setup.sh").read_text()
+    installs = re.findall(r"^.*(?:--require-hashes).*$", script, re.MULTILINE)
+    assert [line for line in installs if line.strip().endswith("-r envs/lock.txt")]
+    # the installer itself, found in the lock by the script's own function
+    function = re.search(r"^locked\(\) .*$", script, re.MULTILINE)
+    assert function
+    found = subprocess.check_output(
+        ["bash", "-c", f"{function[0]}; locked uv"], cwd=ROOT, text=True
+    )
+    assert found.startswith("uv==")
+    assert len(re.findall("^[a-z]", found, re.MULTILINE)) == 1
+    assert "--hash=sha256:" in found
+
+
+def test_setup_refuses_a_set_that_it_does_not_know() -> None:
+    done = subprocess.run(
+        ["envs/setup.sh", "latest"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == "setup: no such set: latest; allowed: tested, oldest, newest\n"
 
 
 def test_numpy_stays_below_2_for_the_distributions_graph_tool() -> None:
@@ -139,5 +206,8 @@ def test_make_lists_its_targets() -> None:
     listed = subprocess.check_output(
         ["make", "--no-print-directory"], cwd=ROOT, env=environment, text=True
     )
-    for target in ("setup", "demo", "recover", "test", "lint", "ui", "clean", "help"):
+    for target in (
+        *("setup", "lock", "demo", "recover", "test", "test-oldest", "test-newest"),
+        *("lint", "ui", "clean", "help"),
+    ):
         assert re.search(rf"^make {target} +\w", listed, re.MULTILINE)

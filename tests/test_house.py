@@ -64,6 +64,55 @@ def test_only_tracking_knows_mlflow_and_nothing_knows_snakemake() -> None:
             assert "mlflow" not in tops, path
 
 
+PICKLES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+PROGRAMS = [
+    path for folder in ("graphprune", "workflow", "benchmarks", "examples")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+]  # fmt: skip
+
+
+def unpickles(call: ast.Call) -> bool:
+    """Whether a call may run what a file holds: a loader of pickles that was not told not to."""
+    name = ast.unparse(call.func)
+    told = {word.arg: ast.unparse(word.value) for word in call.keywords}
+    return (
+        name.endswith("read_pickle")
+        or told.get("allow_pickle", "False") != "False"
+        or (name == "torch.load" and told.get("weights_only") != "True")
+    )
+
+
+def test_nothing_unpickles() -> None:
+    """Who reads a pickle runs it; torchvision reads CIFAR's, whose digests are checked before."""
+    assert len(PROGRAMS) > 180
+    for path in PROGRAMS:
+        assert not PICKLES & {target.split(".")[0] for target in imports(path)}, path
+        calls = [
+            node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)
+        ]
+        assert not [ast.unparse(call) for call in calls if unpickles(call)], path
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        ("torch.load(path)", True),
+        ("torch.load(path, weights_only=False)", True),
+        ("torch.load(path, weights_only=True)", False),
+        ("np.load(path, allow_pickle=True)", True),
+        ("np.load(path, allow_pickle=allowed)", True),
+        ("np.load(path, allow_pickle=False)", False),
+        ("np.load(path)", False),
+        ("pd.read_pickle(path)", True),
+    ],
+)
+def test_what_unpickles_is_recognised(call: str, expected: bool) -> None:
+    (statement,) = ast.parse(call).body
+    assert isinstance(statement, ast.Expr)
+    assert isinstance(statement.value, ast.Call)
+    assert unpickles(statement.value) == expected
+
+
 def test_at_most_14_modules_stand_loose() -> None:
     assert len(list(PACKAGE.glob("*.py"))) <= 14
 

@@ -27,8 +27,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from graphprune.configuration.folders import results_folder  # noqa: E402
 from graphprune.configuration.reading import read  # noqa: E402
 from graphprune.errors import UserError, shown  # noqa: E402
+from graphprune.jobs.redaction import guard, public, redacted, redactor  # noqa: E402
 from graphprune.layout import MARKER, ResultPaths  # noqa: E402
-from graphprune.tracking.address import is_server, redacted, tracking_uri  # noqa: E402
+from graphprune.tracking.address import is_server, tracking_uri  # noqa: E402
 from graphprune.tracking.relocation import relocate  # noqa: E402
 from graphprune.tracking.view import path as view_path  # noqa: E402
 
@@ -111,6 +112,12 @@ def ui() -> None:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
     command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1"]
+    sys.stdout.flush()
+    # nor does MLflow show it in an error
+    for stream in (sys.stdout, sys.stderr):
+        pipe = redactor(stream.buffer, environment).stdin
+        assert pipe is not None
+        os.dup2(pipe.fileno(), stream.fileno())
     execute([*command, "--host", "127.0.0.1", "--port", port], environment)
 
 
@@ -127,17 +134,6 @@ def configfile() -> list[str]:
     """Snakemake's option for CONFIG; the Snakefile itself names the default."""
     config = setting("CONFIG", DEFAULT_CONFIG)
     return [] if config == DEFAULT_CONFIG else ["--configfile", config]
-
-
-def public(uri: str) -> str:
-    """The address of a store, without all that may be secret in it: user, password and query.
-
-    >>> public("postgresql://token@db.example.org/mlflow?sslpassword=x")
-    'postgresql://db.example.org/mlflow'
-    """
-    scheme, separator, rest = re.split("[?#]", redacted(uri))[0].partition("://")
-    # sqlite:///a@b/mlflow.db names a file and no user
-    return scheme + separator + (rest if rest.startswith("/") else rest.rpartition("@")[2])
 
 
 def experiment(note: Path) -> str:
@@ -207,12 +203,13 @@ TARGETS: dict[str, Callable[[], None]] = {
 
 
 def main(arguments: list[str]) -> int:
+    guard()
     try:
         if len(arguments) != 1 or arguments[0] not in TARGETS:
             raise UserError(f"targets: one of them is needed: {', '.join(TARGETS)}")
         TARGETS[arguments[0]]()
     except UserError as error:
-        print(error, file=sys.stderr)
+        print(redacted(str(error)), file=sys.stderr)
         return 1
     return 0
 

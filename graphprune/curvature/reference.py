@@ -201,7 +201,9 @@ class _WrittenGraph:
         shortest = np.ones(len(order), dtype=bool)
         shortest[1:] = (source[1:] != source[:-1]) | (target[1:] != target[:-1])
         size = int(self.first[-1])
-        entries = (length[shortest], (source[shortest], target[shortest]))
+        # csgraph of scipy before 1.15 takes 32-bit indices only
+        ends = tuple(vertex[shortest].astype(np.int32) for vertex in (source, target))
+        entries = (length[shortest], ends)
         return csr_array(entries, shape=(size, size))
 
     @cached_property

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from graphprune.data.base import Parts
 from graphprune.data.catalog import describe
+from graphprune.data.published import what_is
 from graphprune.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def read(name: str, root: str | Path, _download: bool) -> Parts:
         with np.load(file, allow_pickle=False) as opened:
             arrays = {key: opened[key] for key in ARRAYS}
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = what_is(file) or " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"dataset {name}: {file} is damaged ({reason}); {expected}") from error
     shape, where = describe(name).input_shape, f"dataset {name}: {file}: "
     train, test = (_labelled(arrays, part, where, shape) for part in ("train", "test"))

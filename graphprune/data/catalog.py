@@ -57,6 +57,8 @@ class Description:
     mean, std: by channel, of the pixels in [0, 1]; pixels are standardised with them. Empty for
         datasets with a background of 0, which has to stay 0: an inactive vertex of the neural
         graph.
+    digest: of the `graphprune.data.Dataset` that the published files make (SHA-256 over inputs and
+        labels); empty where the files are checked before they are read, or are the user's own.
     """
 
     input_shape: tuple[int, int, int]
@@ -68,6 +70,7 @@ class Description:
     levels: int = 255
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    digest: str = ""
 
 
 GREY, RGB = (1, 28, 28), (3, 32, 32)
@@ -84,6 +87,7 @@ DATASETS: Catalog[Description] = Catalog(
             reader="graphprune.data.embedded:digits",
             classes=DIGITS,
             levels=16,
+            digest="5a8c53b00cc4dd471723aeb848b4cae2dc047fef229671dba080bd51b64ab56b",
         ),
         "mnist5k": Description(
             input_shape=GREY,
@@ -91,6 +95,7 @@ DATASETS: Catalog[Description] = Catalog(
             examples=5_000,
             reader="graphprune.data.embedded:mnist5k",
             classes=DIGITS,
+            digest="061098b546440a57c67e8d8caa69d4e0339febc4fbfb0749e32a4b874d6bd7b8",
         ),
         "mnist": Description(
             input_shape=GREY,

@@ -42,7 +42,8 @@ def load(name: str, root: str | Path = "data", download: bool = True) -> Dataset
 
     Raises
     ------
-    UserError : an unknown name; a folder that is missing or damaged (it is named).
+    UserError : an unknown name; a folder or file that is missing, damaged, or not the published
+        one (it is named).
 
     >>> load("digits").train.images.shape
     torch.Size([1259, 1, 8, 8])
@@ -56,7 +57,7 @@ def load(name: str, root: str | Path = "data", download: bool = True) -> Dataset
     scaled = all(images.dtype.kind == "u" for images, _ in splits)
     scaling = Scaling(description.levels, description.mean, description.std) if scaled else None
     train, validation, test = (_split(labelled, scaling) for labelled in splits)
-    return Dataset(
+    dataset = Dataset(
         name,
         train,
         validation,
@@ -65,6 +66,12 @@ def load(name: str, root: str | Path = "data", download: bool = True) -> Dataset
         input_shape=description.input_shape,
         scaling=scaling,
     )
+    if description.digest and dataset.digest != description.digest:
+        raise UserError(
+            f"dataset {name} has the digest {dataset.digest}; expected {description.digest}: the "
+            "package that it comes with holds other images; install the version in envs/lock.txt"
+        )
+    return dataset
 
 
 def _reader(description: Description) -> Callable[..., Parts]:

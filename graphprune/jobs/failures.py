@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from graphprune.jobs.redaction import redacted
 from graphprune.layout import folder_of
 
 # what job.py writes as the first and the last line of every attempt
@@ -21,7 +22,8 @@ def tail(path: str | Path, lines: int = TAIL) -> list[str]:
     ['2026-01-01 12:00:00,000 ERROR train.learning_rate is nan']
     """
     try:
-        text = Path(path).read_text(errors="replace").splitlines()
+        # an earlier version may have left a secret in it
+        text = redacted(Path(path).read_text(errors="replace")).splitlines()
     except OSError:
         return []
     starts = [number for number, line in enumerate(text) if STARTED in line]

@@ -31,7 +31,8 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
 from graphprune.jobs.provenance import source_state  # noqa: E402
-from graphprune.tracking.address import redacted, tracking_uri  # noqa: E402
+from graphprune.jobs.redaction import redacted  # noqa: E402
+from graphprune.tracking.address import tracking_uri  # noqa: E402
 from graphprune.tracking.calls import Patience  # noqa: E402
 from graphprune.tracking.store import Store, create_store  # noqa: E402
 from graphprune.tracking.unit import DatasetRecord, UnitRecord, recorder  # noqa: E402

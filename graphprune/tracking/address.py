@@ -1,9 +1,8 @@
-"""The address of the MLflow store, and how to write it without its password."""
+"""The address of the MLflow store. What of it may be shown: :mod:`graphprune.jobs.redaction`."""
 
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -11,7 +10,6 @@ from urllib.parse import unquote, urlsplit
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_SECRET = re.compile(r"(?<=://)[^\s/@]*:[^\s]*@|([?&]password=)[^&\s]*", re.IGNORECASE)
 _SQLITE = "sqlite:///"
 # the default store in the results, and the folder of its artifacts beside it
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
@@ -23,15 +21,6 @@ def tracking_uri(results: str | Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{database}"
 
 
-def redacted(text: str) -> str:
-    """``text`` with user name and password of every URI in it replaced by ``***``.
-
-    >>> redacted("no answer from https://anna:secret@mlflow.example.org:5000")
-    'no answer from https://***@mlflow.example.org:5000'
-    """
-    return _SECRET.sub(lambda match: f"{match[1]}***" if match[1] else "***@", text)
-
-
 def is_server(uri: str) -> bool:
     """Whether ``uri`` is that of an MLflow server, which decides itself where artifacts go."""
     return uri.startswith(("http://", "https://"))
@@ -39,7 +28,9 @@ def is_server(uri: str) -> bool:
 
 def database_of(uri: str) -> Path | None:
     """The file of the SQLite store ``uri``; None for any other store."""
-    return Path(uri.removeprefix(_SQLITE)).absolute() if uri.startswith(_SQLITE) else None
+    if not uri.startswith(_SQLITE):
+        return None
+    return Path(uri.removeprefix(_SQLITE).partition("?")[0]).absolute()
 
 
 def local_folder(uri: str) -> Path | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from graphprune.errors import UserError
-from graphprune.tracking.address import redacted
+from graphprune.jobs.redaction import redacted
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
 from graphprune.errors import UserError
-from graphprune.tracking.address import redacted
+from graphprune.jobs.redaction import guard, redacted
 from graphprune.tracking.calls import Patience, portions
 from graphprune.tracking.runs import GROUP_TAG, LIVE_TAG
 from graphprune.tracking.store import Store
@@ -145,6 +145,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--experiment", required=True)
     parser.add_argument("--after", type=float, default=30.0)
     options = parser.parse_args(words)
+    guard()
     path = options.results / "logs" / "live.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     form = "%(asctime)s %(levelname)s %(message)s"

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graphprune.errors import UserError
+from graphprune.jobs.redaction import guard, redacted, redactor
 from graphprune.tracking.postgres import Postgres
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -119,9 +120,13 @@ def mlflow_server(
     """Run ``mlflow server`` alone until the block ends; the block begins when it answers."""
     log = server.folder / "mlflow.log"
     with log.open("ab") as stream:
-        process = subprocess.Popen(
-            server.command(), env=environment, stdout=stream, stderr=stream, start_new_session=True
-        )
+        # libraries name an address, with its password, in their errors
+        output = redactor(stream, environment).stdin
+    process = subprocess.Popen(
+        server.command(), env=environment, stdout=output, stderr=output, start_new_session=True
+    )
+    assert output is not None
+    output.close()
     try:
         _await(server, process, log)
         yield process
@@ -187,6 +192,7 @@ def _arguments(words: Sequence[str] | None) -> Server:
 def main(words: Sequence[str] | None = None) -> int:
     """Run the server until it is told to stop (SIGINT, SIGTERM) or ends by itself."""
     server = _arguments(words)
+    guard()
     stopped: list[int] = []
 
     def stop(number: int, _: object) -> None:
@@ -206,7 +212,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 0
     except UserError as error:
-        print(error, file=sys.stderr)
+        print(redacted(str(error)), file=sys.stderr)
         return 1
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from graphprune.errors import UserError
+from graphprune.jobs.redaction import public
 from graphprune.tracking import lineage, links
 from graphprune.tracking.address import (
     ARTIFACTS,
@@ -16,7 +17,6 @@ from graphprune.tracking.address import (
     database_of,
     is_server,
     local_folder,
-    redacted,
     tracking_uri,
 )
 from graphprune.tracking.calls import Patience, locked
@@ -63,7 +63,7 @@ def create_store(
     import mlflow  # noqa: F401  takes seconds, so it comes before the lock
 
     relocate(results, uri, patience.seconds)
-    with locked(results, f"store {uri}"):
+    with locked(results, f"store {public(uri)}"):
         client = connect(uri)
         if patience.call(client.get_experiment_by_name, experiment) is None:
             location = None if is_server(uri) else (results / ARTIFACTS).as_uri()
@@ -114,7 +114,7 @@ class Store:
         self.links = links.Links(self.results)
         self.client = connect(self.uri)
         stored = self._call(self.client.get_experiment_by_name, experiment)
-        where = f"in the MLflow store {redacted(self.uri)}"
+        where = f"in the MLflow store {public(self.uri)}"
         if stored is None:
             raise UserError(
                 f"experiment {experiment!r} is not {where}; create it first (create_store)"
@@ -168,7 +168,7 @@ class Store:
         runs = self.known(f"tags.`{UNIT_TAG}` = '{unit}'")
         if unit not in runs:
             raise UserError(
-                f"unit {unit!r} has no run in the MLflow store {redacted(self.uri)}; record it"
+                f"unit {unit!r} has no run in the MLflow store {public(self.uri)}; record it"
             )
         run = runs[unit]
         files = artifacts(unit, [{folder: [Path(path) for path in paths]}])

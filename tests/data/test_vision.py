@@ -1,16 +1,15 @@
-"""torchvision's folders: used as they are, and named where they are missing or damaged."""
+"""torchvision's folders: used once they are checked, named where they are missing or damaged."""
 
 from __future__ import annotations
 
 import gzip
-import hashlib
 import pickle
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from data_files import cifar_files, idx, mnist_arrays, publish_files
 from numpy.typing import NDArray
 
 from graphprune import data
@@ -18,22 +17,12 @@ from graphprune.errors import UserError
 from graphprune.torchvision_import import torchvision
 
 
-def idx(array: NDArray[np.uint8]) -> bytes:
-    """LeCun's format: magic 0x0000 08 (uint8) rank, sizes in big-endian order, the bytes."""
-    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
-
-
-def write_mnist(folder: Path, n_train: int = 60, n_test: int = 20) -> dict[str, NDArray[np.uint8]]:
+def write_mnist(folder: Path) -> dict[str, NDArray[np.uint8]]:
     folder.mkdir(parents=True)
-    random = np.random.RandomState(1)
-    written = {}
-    for part, n in (("train", n_train), ("t10k", n_test)):
-        pixels = random.randint(0, 256, (n, 28, 28)).astype(np.uint8)
-        labels = (np.arange(n) % 10).astype(np.uint8)
-        (folder / f"{part}-images-idx3-ubyte").write_bytes(idx(pixels))
-        (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(labels))
-        written |= {f"{part}.pixels": pixels, f"{part}.labels": labels}
-    return written
+    arrays = mnist_arrays()
+    for name, array in arrays.items():
+        (folder / name).write_bytes(idx(array))
+    return arrays
 
 
 @pytest.mark.parametrize(("name", "kind"), [("mnist", "MNIST"), ("fashion_mnist", "FashionMNIST")])
@@ -42,40 +31,12 @@ def test_mnist_folder_is_used_as_it_is(name: str, kind: str, tmp_path: Path) -> 
     dataset = data.load(name, root=tmp_path, download=False)
     assert [len(split) for split in dataset.splits().values()] == [50, 10, 20]
     # the published test images, in their order
-    pixels = torch.from_numpy(written["t10k.pixels"])
+    pixels = torch.from_numpy(written["t10k-images-idx3-ubyte"])
     assert torch.equal(dataset.test.images[:, 0], pixels.float() / 255)
-    assert dataset.test.labels.tolist() == written["t10k.labels"].tolist()
+    assert dataset.test.labels.tolist() == written["t10k-labels-idx1-ubyte"].tolist()
     # of the six a class in the training part, floor(0.1 * 6 + 1/2) = 1 is validation
     assert dataset.validation.labels.sort().values.tolist() == list(range(10))
     assert len(dataset.classes) == 10
-
-
-def published(monkeypatch: pytest.MonkeyPatch, kind: str, files: dict[str, bytes]) -> None:
-    """Make ``files`` what torchvision takes for the published ones: it knows their checksums."""
-    cls = getattr(torchvision("datasets"), kind)
-
-    def entry(name: str) -> list[str]:
-        return [name, hashlib.md5(files[name]).hexdigest()]
-
-    names = [name for name, _ in cls.train_list]
-    monkeypatch.setattr(cls, "train_list", [entry(name) for name in names])
-    monkeypatch.setattr(cls, "test_list", [entry(name) for name, _ in cls.test_list])
-    meta = cls.meta["filename"]
-    monkeypatch.setattr(cls, "meta", {**cls.meta, "md5": entry(meta)[1]})
-
-
-def cifar_files(kind: str, classes: int, n: int) -> dict[str, bytes]:
-    """Pickles with the keys of the published ones: rows of 3 072 bytes, channel by channel."""
-    cls = getattr(torchvision("datasets"), kind)
-    key = "labels" if kind == "CIFAR10" else "fine_labels"
-    random = np.random.RandomState(2)
-    files = {}
-    for name, _ in [*cls.train_list, *cls.test_list]:
-        rows = random.randint(0, 256, (n, 3072)).astype(np.uint8)
-        files[name] = pickle.dumps({"data": rows, key: [i % classes for i in range(n)]})
-    names = [f"class {i}" for i in range(classes)]
-    files[cls.meta["filename"]] = pickle.dumps({cls.meta["key"]: names})
-    return files
 
 
 @pytest.mark.parametrize(
@@ -86,7 +47,7 @@ def test_cifar_folder_is_used_as_it_is(
     name: str, kind: str, classes: int, n: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = cifar_files(kind, classes, n)
-    published(monkeypatch, kind, files)
+    publish_files(monkeypatch, kind, files)
     cls = getattr(torchvision("datasets"), kind)
     folder = tmp_path / cls.base_folder
     folder.mkdir()

@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from services.conftest import free_port
 from tracking_examples import dense
 
+from graphprune.errors import UserError
 from graphprune.tracking import create_store
 from graphprune.tracking.postgres import Postgres
 from graphprune.tracking.server import Server, mlflow_server
@@ -112,6 +113,20 @@ def test_servers_listen_on_loopback(guarded: Server) -> None:
 def test_credentials_are_in_no_command_line(guarded: Server) -> None:
     command = guarded.command()
     assert not [word for word in command if "postgresql" in word or ADMIN[1] in word]
+
+
+def test_the_log_of_a_server_that_does_not_start_holds_no_secret(open_folder: Path) -> None:
+    folder = open_folder / "refused"
+    folder.mkdir()
+    server = Server(folder, port=free_port(), workers=1)
+    # MLflow names an address that it does not understand, in full
+    environment = server.environment("foo://t0psecret@db.example.org/a?token=hidden", "")
+    with pytest.raises(UserError, match="does not start"), mlflow_server(server, environment):
+        pass
+    text = (folder / "mlflow.log").read_text()
+    assert "foo://db.example.org/a" in text
+    assert "t0psecret" not in text
+    assert "hidden" not in text
 
 
 def test_without_a_password_for_the_administrator_it_does_not_start(

@@ -1,5 +1,6 @@
 """What every script of the workflow shares, run as Snakemake runs it: a process of its own."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -7,7 +8,7 @@ import textwrap
 import pytest
 
 
-def run(root, folder, body, threads=1):
+def run(root, folder, body, threads=1, environment=None):
     script = folder / "script.py"
     script.write_text(
         textwrap.dedent(
@@ -35,7 +36,13 @@ def run(root, folder, body, threads=1):
             body=textwrap.indent(textwrap.dedent(body), " " * 4),
         )
     )
-    return subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, script],
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -106,3 +113,39 @@ def test_a_log_that_cannot_be_written_does_not_stop_the_job(root, tmp_path):
     done = run(root, tmp_path, "print('worked')")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "worked\n"
+
+
+STORE = "https://t0psecret@127.0.0.1:9/a?api_key=hidden%40key"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "raise RuntimeError('no answer from ' + os.environ['MLFLOW_TRACKING_URI'])",
+        "raise UserError('no answer from ' + os.environ['MLFLOW_TRACKING_URI'])",
+        "raise ValueError('bad user t0psecret') from OSError('hidden@key, pa55word')",
+        "log.error('%r', os.environ['MLFLOW_TRACKING_URI'])",
+        "warnings.warn(os.environ['MLFLOW_TRACKING_URI'])",
+        # what MLflow and requests raise by themselves where nobody answers, and where a call fails
+        "create_store('.', 'demo', patience=Patience(0))",
+        "connect(os.environ['MLFLOW_TRACKING_URI']).get_run('1')",
+        "create_store('.', 'demo', uri=os.environ['MLFLOW_TRACKING_URI'].replace('https', 'foo'))",
+    ],
+)
+def test_no_secret_is_in_a_log_or_on_the_terminal(root, tmp_path, monkeypatch, body):
+    monkeypatch.chdir(tmp_path)
+    program = f"""
+    import os, warnings
+    from graphprune.errors import UserError
+    from graphprune.tracking import Patience, create_store
+    from graphprune.tracking.address import connect
+    {body}
+    """
+    environment = {"MLFLOW_TRACKING_URI": STORE, "MLFLOW_TRACKING_PASSWORD": "pa55word"}
+    done = run(root, tmp_path, program, environment=environment)
+    (tmp_path / "script.py").unlink()
+    written = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    shown = done.stdout + done.stderr + "".join(written)
+    assert "127.0.0.1:9" in shown or "bad user ***" in shown
+    for secret in ("t0psecret", "hidden@key", "hidden%40key", "pa55word"):
+        assert secret not in shown

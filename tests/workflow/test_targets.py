@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -252,11 +253,36 @@ def test_sqlite_opens_a_store_whose_folder_has_a_space(
 def test_ui_shows_the_store_that_the_environment_names(folder: Path) -> None:
     configure(folder, "mine")
     uri = "postgresql://anna:secret@db.example.org/mlflow"
+    write(folder.parent / "stand-ins/mlflow/__main__.py", TELLS_A_FILE)
     done = make(folder, "ui", MLFLOW_TRACKING_URI=uri)
-    (call,) = told(done)
-    assert call["environment"]["MLFLOW_BACKEND_STORE_URI"] == uri
+    assert done.returncode == 0, done.stderr
+    told = json.loads((folder / "told").read_text())
+    assert told["store"] == uri
     # other users see command lines
-    assert "secret" not in " ".join(call["arguments"])
+    assert "secret" not in " ".join(told["arguments"])
+
+
+TELLS_A_FILE = """
+import json, os, sys
+store = os.environ["MLFLOW_BACKEND_STORE_URI"]
+with open("told", "w") as stream:
+    json.dump({"arguments": sys.argv, "store": store}, stream)
+print(f"listening; the store is {store}")
+print("cannot connect as 'anna' with 'secret'", file=sys.stderr)
+sys.exit(3 if "fails" in store else 0)
+"""
+
+
+def test_what_mlflow_says_in_ui_is_shown_without_secrets(folder: Path) -> None:
+    configure(folder, "mine")
+    write(folder.parent / "stand-ins/mlflow/__main__.py", TELLS_A_FILE)
+    uri = "postgresql://anna:secret@db.example.org/fails?sslpassword=hidden"
+    done = make(folder, "ui", MLFLOW_TRACKING_URI=uri)
+    assert "Error 3" in done.stderr
+    assert "listening; the store is postgresql://db.example.org/fails\n" in done.stdout
+    assert "cannot connect as '***' with '***'\n" in done.stderr
+    for secret in ("anna", "secret", "hidden"):
+        assert secret not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
@@ -264,7 +290,7 @@ def test_ui_shows_the_store_that_the_environment_names(folder: Path) -> None:
     [
         ("http://mlflow.example.org:5000", "http://mlflow.example.org:5000"),
         ("https://anna:secret@mlflow.example.org/a", "https://mlflow.example.org/a"),
-        ("https://anna:sec/r@et?@mlflow.example.org", "https://mlflow.example.org"),
+        ("https://anna:sec/r@et?@mlflow.example.org", "https://***"),
         ("https://secret@mlflow.example.org", "https://mlflow.example.org"),
         ("https://mlflow.example.org/?token=secret", "https://mlflow.example.org/"),
         ("https://mlflow.example.org?a=1&api_key=secret", "https://mlflow.example.org"),

@@ -51,8 +51,10 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
         os.environ[variable] = str(snakemake.threads)
     from graphprune.errors import UserError
     from graphprune.jobs.provenance import place
+    from graphprune.jobs.redaction import guard
     from graphprune.plugins import load_plugins
 
+    guard()
     start = time.perf_counter()
     log = _log_to(snakemake.log[0])
     log.info("started on %s", place())
@@ -177,6 +179,8 @@ def _disk_error(error: BaseException | None) -> str:
 
 
 def _end(snakemake: Any, message: str) -> None:
+    from graphprune.jobs.redaction import redacted
+
     unit = " ".join(snakemake.wildcards)
-    print(f"{snakemake.rule} {unit}: {message}", file=sys.stderr)
+    print(redacted(f"{snakemake.rule} {unit}: {message}"), file=sys.stderr)
     sys.exit(1)
