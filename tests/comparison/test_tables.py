@@ -199,6 +199,49 @@ def test_a_ratio_within_2_percent_is_not_given_again(tmp_path):
         assert ">regime<" not in page
 
 
+def test_summary_and_page_keep_the_order_of_the_units(tmp_path):
+    units, _ = tables.tables(many(tmp_path))
+    backwards = units.iloc[::-1]
+    found = tables.summary(backwards)
+    columns = ["network", "regime", "method", "compression"]
+    assert [tuple(row) for row in found[columns].to_numpy()] == list(
+        dict.fromkeys(tuple(row) for row in backwards[columns].to_numpy())
+    )
+    page = tables.summary_page(backwards)
+    places = [page.index(text) for text in ("· mlp", "compression 8", "compression 2", "· few")]
+    assert places == sorted(places)
+    names = re.findall(r">(rgp|magnitude|scratch|finetune)<", page)
+    assert names[:3] == ["scratch", "rgp", "magnitude"]
+
+
+def test_the_page_is_one_table_after_the_other(tmp_path):
+    units, _ = tables.tables(many(tmp_path))
+    page = tables.summary_page(units)
+    assert page.count("<table") == 2
+    assert 'border="1"' not in page
+    assert re.search(r"</table><h2>", page)
+    # neither index nor columns are named
+    assert not re.search(r">(method|regime|compression)<", page)
+    assert page.rstrip().endswith("</table></body></html>")
+
+
+def test_break_even_is_shown_for_what_was_timed_and_a_dash_for_never(tmp_path):
+    paths = many(tmp_path)
+    units, _ = tables.tables(paths)
+    mine = (units.network == "mlp") & (units.regime == "finetune")
+    units.loc[mine, "latency_1_total"] = 1.0
+    units.loc[mine, "latency_1_kept"] = np.where(units[mine].method == "rgp", 0.5, 2.0)
+    page = tables.summary_page(units)
+    (found,) = re.findall(r"at least 5 % faster.*?(<table.*?</table>)", page, re.DOTALL)
+    assert 'border="1"' not in found
+    assert ">method<" not in found
+    texts = [unescape(text) for text in re.findall(r"<t[hd]>(.*?)</t[hd]>", found)]
+    # rgp is faster at every ratio measured: the densest keeps 48 to 50 of 100
+    densest = 1 / np.mean([100 / kept for kept in (48, 49, 50)])
+    assert texts[1:] == ["batch of 1", "magnitude", "–", "rgp", f"{100 * densest:.3g} %"]
+    assert page.index("at least 5 %") > page.index("· mlp") > page.index("· few")
+
+
 def test_tables_are_sorted_and_complete(tmp_path):
     paths = [unit(tmp_path, seed=seed, compression=c) for seed in (1, 0) for c in (8.0, 2.0)]
     units, layers = tables.tables(paths)
