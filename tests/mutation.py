@@ -106,6 +106,8 @@ def mutate_decorated_functions() -> None:
     file_mutation.function_trampoline_arrangement = arrange_bare
 
 
+# "not checked": of a run that was interrupted
+UNNOTICED = ("survived", "no tests", "not checked")
 OPPOSITES = {"max": "min", "amax": "amin", "argmax": "argmin", "any": "all", "first": "last"}
 OPPOSITES |= {right: left for left, right in OPPOSITES.items()}
 
@@ -148,7 +150,7 @@ def survivors_of(area: Area) -> tuple[Counter[str], list[str]]:
         data = SourceFileMutationData(path=Path(file))
         data.load()
         fates |= {name: status_by_exit_code[code] for name, code in data.exit_code_by_key.items()}
-    unnoticed = [name for name, fate in fates.items() if fate in ("survived", "no tests")]
+    unnoticed = [name for name, fate in fates.items() if fate in UNNOTICED]
     return Counter(fates.values()), sorted(unnoticed)
 
 
