@@ -8,11 +8,13 @@ import pytest
 from figure_examples import FAMILIES, KEPT, METHODS, line, units
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb, to_rgba
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from scipy import stats
 
 from graphprune import figures
 from graphprune.errors import UserError
+from graphprune.figures.accuracy import achieved
 
 
 def test_accuracy_is_drawn_at_the_compression_achieved() -> None:
@@ -97,8 +99,8 @@ def check_panel(ax: Axes, mine: pd.DataFrame, column: str) -> None:
         shown = band(ax, look.colour)
         np.testing.assert_allclose(shown.index, x)
         np.testing.assert_allclose(shown.to_numpy(), edges)
-        assert (drawn.get_color(), drawn.get_marker()) == (look.colour, look.marker)
         assert drawn.get_label() == look.label
+        assert drawn.get_markeredgecolor() == "white"
 
 
 @pytest.mark.parametrize("stage", ["both", "pruned", "finetuned"])
@@ -206,9 +208,11 @@ def test_scoring_times_are_means_of_a_seed_and_their_mean() -> None:
         assert ax.get_xscale() == "log"
         assert ax.get_xlabel() == "Time to score (s)"
         labels = [text.get_text() for text in ax.get_yticklabels()]
+        assert list(ax.get_yticks()) == list(range(len(looks)))
+        assert ax.get_ylim() == (len(looks) - 0.5, -0.5)
+        assert ax.yaxis.get_tick_params()["labelleft"] == (ax is figure.axes[0])
         if ax is figure.axes[0]:
             assert labels == [look.label for look in looks.values()]
-            assert ax.get_ylim() == (len(looks) - 0.5, -0.5)
         assert len(ax.lines) == 2 * len(looks)
         for row, (method, look) in enumerate(looks.items()):
             mine = table[(table["network"] == network) & (table["method"] == method)]
@@ -221,7 +225,10 @@ def test_scoring_times_are_means_of_a_seed_and_their_mean() -> None:
             assert set(points.get_ydata()) == {row}
             assert (points.get_marker(), points.get_linestyle()) == (look.marker, "None")
             assert points.get_color() == look.colour
+            assert points.get_markeredgecolor() == "white"
+            assert 0.5 < points.get_alpha() < 1.0
             bar = ax.lines[2 * row]
+            assert bar.get_linewidth() > points.get_linewidth()
             np.testing.assert_allclose(bar.get_xdata(), [np.mean(seeds)] * 2)
             np.testing.assert_allclose(bar.get_ydata(), [row - 0.3, row + 0.3])
             assert bar.get_color() == look.colour
@@ -234,3 +241,45 @@ def test_a_method_that_a_network_lacks_has_no_time() -> None:
     assert len(first.lines) == 8
     assert {found.get_gid() for found in second.lines} & set(METHODS) == set(METHODS) - {"rgp"}
     assert line(second, "mine").get_ydata()[0] == list(figures.looks(METHODS)).index("mine")
+
+
+@pytest.mark.parametrize(
+    ("networks", "stage", "accuracy", "cost"),
+    [
+        (NETWORKS[:1], "both", (4.2, 5.9), (4.5, 2.3)),
+        (NETWORKS, "finetuned", (7.0, 3.3), (7.0, 2.3)),
+        ((*NETWORKS, ("mnist", "vgg9")), "pruned", (10.5, 3.3), (10.5, 2.3)),
+    ],
+)
+def test_each_panel_and_each_method_has_its_room(
+    networks: tuple[tuple[str, str], ...],
+    stage: str,
+    accuracy: tuple[float, float],
+    cost: tuple[float, float],
+) -> None:
+    table = units(networks=networks)
+    drawn = figures.accuracy_against_compression(table, stage)
+    np.testing.assert_allclose(drawn.get_size_inches(), accuracy)
+    np.testing.assert_allclose(figures.scoring_cost(table).get_size_inches(), cost)
+    # columns share their ratios; the legend has 4 columns where there is room, else 2
+    (legend,) = drawn.legends
+    assert legend._ncols == (2 if len(networks) == 1 else 4)
+    assert all(len({ax.get_xlim() for ax in column}) == 1 for column in columns(drawn))
+
+
+def columns(figure: Figure) -> list[list[Axes]]:
+    """The panels of one network, for each network."""
+    found: dict[str, list[Axes]] = {}
+    for ax in figure.axes:
+        found.setdefault(ax.get_title(loc="left").split(",")[0], []).append(ax)
+    return list(found.values())
+
+
+def test_the_table_behind_a_panel() -> None:
+    table = units()
+    found = achieved(table, "accuracy_pruned")
+    assert list(found.columns) == ["method", "compression", "x", "mean", "half"]
+    assert list(zip(found.method, found.compression, strict=True)) == [
+        (method, ratio) for method in sorted(METHODS) for ratio in (2, 4)
+    ]
+    assert list(found.index) == list(range(8))
