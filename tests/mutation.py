@@ -71,7 +71,7 @@ AREAS = {
         ),
         tuple(
             f"tests/configuration/test_{name}.py"
-            for name in ("complete", "hostile", "plan", "reading", "folders")
+            for name in ("complete", "plan", "reading", "folders")
         ),
     ),
     "options": Area(("graphprune/options.py",), ("tests/test_options.py",)),
