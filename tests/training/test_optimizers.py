@@ -59,3 +59,15 @@ def test_defaults_and_fused_updates_are_those_of_torch(kind, fused):
         other.step()
         for left, right in zip(mine, theirs, strict=True):
             assert torch.equal(left, right)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("kind", ["sgd", "adam"])
+def test_torch_is_asked_for_the_fused_update_where_it_is_wanted(monkeypatch, kind, fused):
+    asked = []
+    monkeypatch.setattr(optimizers, kind, lambda *_, **options: asked.append(options["fused"]))
+    parameter = torch.ones(2, requires_grad=True)
+    parameter.grad = torch.ones(2)
+    {"sgd": optimizers.SGD, "adam": optimizers.Adam}[kind]([parameter], fused=fused).step(0.1)
+    # None lets torch choose among the others, False would not
+    assert asked == [True if fused else None]
