@@ -189,8 +189,11 @@ def main() -> None:
         run(chosen[0])
         return
     # mutmut keeps its state in its modules: a process for each
-    for name in chosen:
-        subprocess.run([sys.executable, __file__, name], check=True)
+    failed = [
+        name for name in chosen if subprocess.run([sys.executable, __file__, name]).returncode
+    ]
+    if failed:
+        sys.exit(f"could not be run: {', '.join(failed)}")
 
 
 if __name__ == "__main__":
