@@ -185,9 +185,10 @@ def test_apply_sets_exact_positive_zeros_and_nothing_else():
         ({"0.weight": torch.ones(2, 3)}, "dtype torch.float32; expected torch.bool"),
     ],
 )
-def test_apply_refuses_masks_of_another_network(masks, message):
+@pytest.mark.parametrize("use", [graphprune.apply, rescale])
+def test_masks_of_another_network_are_refused(use, masks, message):
     with pytest.raises(UserError, match=message):
-        graphprune.apply(nn.Sequential(nn.Linear(3, 2)), masks)
+        use(nn.Sequential(nn.Linear(3, 2)), masks)
 
 
 def test_prunable_names_weights_once_and_leaves_norms():
