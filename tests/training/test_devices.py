@@ -46,12 +46,10 @@ def test_a_gpu_may_only_use_what_gives_the_same_bits(monkeypatch, chosen):
     monkeypatch.setenv(name, chosen or "")
     if chosen is None:
         monkeypatch.delenv(name)
-    try:
-        assert devices.use("cuda") == torch.device("cuda")
-        assert torch.are_deterministic_algorithms_enabled()
-        assert not torch.is_deterministic_algorithms_warn_only_enabled()
-    finally:
-        torch.use_deterministic_algorithms(False)
+    asked = []
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda *said: asked.append(said))
+    assert devices.use("cuda") == torch.device("cuda")
+    assert asked == [(True,)]
     assert os.environ[name] == (chosen or ":4096:8")
 
 
