@@ -68,7 +68,8 @@ def test_latencies_for_every_batch_size_leave_the_model_as_it_was():
         for seconds in (measured.dense, measured.masked, measured.compact):
             assert math.isfinite(seconds)
             assert seconds > 0
-    assert model.training
+    assert all(module.training for module in model.modules())
+    assert all(p.requires_grad for p in model.parameters())
     assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
 
 
@@ -81,19 +82,21 @@ def test_each_latency_is_that_of_its_network(monkeypatch):
     def compact(*given, **options):
         small = graphprune.compact(*given, **options)
         if options.keys() == {"example"}:
-            compacted.append(small)
+            compacted.append((small, options["example"]))
         return small
 
     def fake(models, inputs, repeats):
         """1 for the dense network, 2 for the masked one, 3 for the compact one."""
         assert repeats == 7
+        # its layouts are those for the very batch that is timed
+        assert compacted[-1][1] is inputs
         batches.append(inputs)
         return [kind_of(timed) + len(inputs) / 1000 for timed in models]
 
     def kind_of(timed):
         assert not timed.training
         assert not any(p.requires_grad for p in timed.parameters())
-        if timed is compacted[-1]:
+        if timed is compacted[-1][0]:
             return 3
         state = dict(timed.named_parameters())
         if all(torch.equal(state[name], parameters[name]) for name in masks):
