@@ -108,7 +108,7 @@ def mutate_decorated_functions() -> None:
 
 # "not checked": of a run that was interrupted
 UNNOTICED = ("survived", "no tests", "not checked")
-OPPOSITES = {"max": "min", "amax": "amin", "argmax": "argmin", "any": "all", "first": "last"}
+OPPOSITES = {"max": "min", "amax": "amin", "argmax": "argmin", "any": "all"}
 OPPOSITES |= {right: left for left, right in OPPOSITES.items()}
 
 
@@ -131,12 +131,13 @@ def add_operators() -> None:
             )
             yield node.with_changes(args=args)
 
-    def opposite(node: libcst.Name) -> Iterator[libcst.Name]:
-        if node.value in OPPOSITES:
-            yield node.with_changes(value=OPPOSITES[node.value])
+    def opposite(node: libcst.Call) -> Iterator[libcst.Call]:
+        name = node.func.attr if isinstance(node.func, libcst.Attribute) else node.func
+        if isinstance(name, libcst.Name) and name.value in OPPOSITES:
+            yield node.with_deep_changes(name, value=OPPOSITES[name.value])
 
     mutation_operators.extend(
-        [(libcst.Expr, leave_out), (libcst.Call, swap), (libcst.Name, opposite)]
+        [(libcst.Expr, leave_out), (libcst.Call, swap), (libcst.Call, opposite)]
     )
 
 
