@@ -63,7 +63,7 @@ HEADINGS = {
 def uneven() -> pd.DataFrame:
     """Two networks, two regimes, three seeds of which the last has fewer units than the others."""
     finetune = units(networks=NETWORKS)
-    scratch = finetune[finetune["method"] != "mine"].assign(regime="scratch")
+    scratch = finetune[finetune["method"] != "magnitude"].assign(regime="scratch")
     for column in ("accuracy_pruned", "accuracy_finetuned"):
         scratch[column] = scratch[column] * 0.9
     table = pd.concat([finetune, scratch], ignore_index=True)
