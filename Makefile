@@ -8,8 +8,10 @@ FOLDER ?= server
 HOST ?= 127.0.0.1
 AUTH ?=
 PROFILE ?= default
+# of make test-mutation: which areas, all of them if it is empty
+AREAS ?=
 # the programs get them through the environment, as they are: neither make nor a shell expands them
-OPTIONS := CONFIG CORES PORT WORKERS FOLDER HOST AUTH PROFILE
+OPTIONS := CONFIG CORES PORT WORKERS FOLDER HOST AUTH PROFILE AREAS
 $(foreach option,$(OPTIONS),$(eval override $(option) := $$(value $(option))))
 export $(OPTIONS)
 
@@ -18,11 +20,11 @@ READY := .venv/.setup-complete
 TARGETS := $(PYTHON) workflow/targets.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo recover test test-oldest test-newest test-cluster test-ui lint ui \
-	ui-server clean distclean
+.PHONY: help setup lock demo recover test test-oldest test-newest test-cluster test-ui test-mutation \
+	lint ui ui-server clean distclean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## make .venv with everything in it, graph-tool included
 
@@ -62,6 +64,10 @@ test-cluster: $(READY) ## run the workflow on a real, throw-away Slurm of two no
 test-ui: $(READY) ## test MLflow's server on PostgreSQL, and its pages in headless Chromium
 	@tests/services/install.sh
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest tests/services
+
+test-mutation: $(READY) ## break the code in one place at a time: is it noticed? (AREAS="masks records")
+	$(PYTHON) -m pip install --quiet --editable '.[mutation]'
+	OMP_NUM_THREADS=1 $(PYTHON) tests/mutation.py $$AREAS
 
 lint: $(READY) ## check format, style and types of the code and the workflow
 	.venv/bin/ruff check

@@ -1,6 +1,10 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase, settings
+
+# for make test-mutation, which asks whether a test fails and not of the smallest case that does
+settings.register_profile("as-found", phases=(Phase.explicit, Phase.generate), database=None)
 
 # helpers whose failed assertions are explained as those of tests are
 pytest.register_assert_rewrite(

@@ -35,7 +35,7 @@ ATTACKS = [
     "my results",
 ]
 # a `make test` around these tests has its own
-OPTIONS = ("CONFIG", "CORES", "PORT", "WORKERS", "FOLDER", "HOST", "AUTH", "PROFILE")
+OPTIONS = ("CONFIG", "CORES", "PORT", "WORKERS", "FOLDER", "HOST", "AUTH", "PROFILE", "AREAS")
 OUTER = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", *OPTIONS}
 
 

@@ -170,6 +170,14 @@ def test_keyword_options_that_are_set_for_good_are_no_keys() -> None:
         keyword_options(build, {"depth": 3}, "options", ["depth"])
 
 
+def test_a_keyword_option_without_a_type_takes_anything() -> None:
+    def untyped(*, thing=1):  # type: ignore[no-untyped-def]
+        del thing
+
+    for value in (2, "a", [None]):
+        assert keyword_options(untyped, {"thing": value}, "options") == {"thing": value}
+
+
 def test_keyword_options_whose_types_are_not_there() -> None:
     def odd(*, width: NoSuchThing = 1) -> None:  # type: ignore[name-defined] # noqa: F821
         del width
@@ -201,6 +209,7 @@ def test_an_error_in_a_list_of_sections_is_placed_and_explained() -> None:
 def test_validators() -> None:
     check = named("thing", lambda: ["b", "a"])
     assert check("a") == "a"
+    assert check.__doc__ == "The name of a thing."
     with pytest.raises(ValueError, match=r"^allowed: a, b$"):
         check("c")
     assert matching(r"[a-z]+", "letters")("ab") == "ab"

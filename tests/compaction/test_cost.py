@@ -68,8 +68,114 @@ def test_latencies_for_every_batch_size_leave_the_model_as_it_was():
         for seconds in (measured.dense, measured.masked, measured.compact):
             assert math.isfinite(seconds)
             assert seconds > 0
-    assert model.training
+    assert all(module.training for module in model.modules())
+    assert all(p.requires_grad for p in model.parameters())
     assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
+
+
+def test_each_latency_is_that_of_its_network(monkeypatch):
+    model = network().train()
+    masks = masks_of(model)
+    parameters = dict(model.named_parameters())
+    batches, compacted = [], []
+
+    def compact(*given, **options):
+        small = graphprune.compact(*given, **options)
+        if options.keys() == {"example"}:
+            compacted.append((small, options["example"]))
+        return small
+
+    def fake(models, inputs, repeats):
+        """1 for the dense network, 2 for the masked one, 3 for the compact one."""
+        assert repeats == 7
+        # its layouts are those for the very batch that is timed
+        assert compacted[-1][1] is inputs
+        batches.append(inputs)
+        return [kind_of(timed) + len(inputs) / 1000 for timed in models]
+
+    def kind_of(timed):
+        assert not timed.training
+        assert not any(p.requires_grad for p in timed.parameters())
+        if timed is compacted[-1][0]:
+            return 3
+        state = dict(timed.named_parameters())
+        if all(torch.equal(state[name], parameters[name]) for name in masks):
+            return 1
+        assert all(torch.equal(state[name], parameters[name] * masks[name]) for name in masks)
+        return 2
+
+    monkeypatch.setattr(cost, "compact", compact)
+    monkeypatch.setattr(cost, "latencies", fake)
+    found = savings(model, masks, (3, 8, 8), batch_sizes=(64, 1), repeats=7)
+    assert found.latencies == {
+        64: cost.Latencies(dense=1.064, masked=2.064, compact=3.064),
+        1: cost.Latencies(dense=1.001, masked=2.001, compact=3.001),
+    }
+    savings(model, masks, (3, 8, 8), batch_sizes=(64, 1), repeats=7, seed=0)
+    savings(model, masks, (3, 8, 8), batch_sizes=(64, 1), repeats=7, seed=1)
+    assert [tuple(batch.shape) for batch in batches] == [(64, 3, 8, 8), (1, 3, 8, 8)] * 3
+    assert all(0 <= batch.min() < batch.max() < 1 for batch in batches)
+    assert all(torch.equal(batches[i], batches[i + 2]) for i in range(2))
+    assert not any(torch.equal(batches[i], batches[i + 4]) for i in range(2))
+
+
+def test_batches_are_of_the_networks_dtype_and_timed_at_the_default_sizes(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        cost, "latencies", lambda models, inputs, *_: seen.append(inputs) or [1.0] * len(models)
+    )
+    model = network().double()
+    found = savings(model, masks_of(model), (3, 8, 8))
+    assert [(len(batch), batch.dtype) for batch in seen] == [(n, torch.float64) for n in (1, 64)]
+    assert list(found.latencies) == [1, 64]
+
+
+@pytest.mark.parametrize(
+    ("scale", "difference", "allowed"),
+    [(0.0, 0.9e-5, True), (0.0, 1.2e-5, False), (100.0, 0.9e-3, True), (100.0, 1.2e-3, False)],
+)
+def test_outputs_may_differ_by_rounding_alone(monkeypatch, scale, difference, allowed):
+    """1e-5, or 1e-5 of the largest output where that is above 1."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2)).double()
+    with torch.no_grad():
+        model[1].weight.zero_()
+        model[1].bias.copy_(torch.tensor([-scale, scale / 2]))
+    right = graphprune.compact
+
+    def off(*given, **options):
+        small = right(*given, **options)
+        inner = small.forward
+        small.forward = lambda x: inner(x) + torch.tensor([0.0, -difference])
+        return small
+
+    monkeypatch.setattr(cost, "compact", off)
+    masks = {"1.weight": torch.ones(2, 4, dtype=torch.bool)}
+    if allowed:
+        savings(model, masks, (1, 2, 2), batch_sizes=())
+        return
+    with pytest.raises(UserError) as caught:
+        savings(model, masks, (1, 2, 2), batch_sizes=())
+    assert str(caught.value) == (
+        f"compact network's outputs differ by {difference:.3g} from the masked one's; "
+        f"allowed: {max(1.0, scale) * 1e-5:.3g}"
+    )
+
+
+@pytest.mark.parametrize("wrong", ["smallest", "fastest"])
+def test_outputs_that_are_no_numbers_are_refused(monkeypatch, wrong):
+    right = graphprune.compact
+
+    def spoilt(*given, **options):
+        small = right(*given, **options)
+        inner = small.forward
+        if ("layout" in options) == (wrong == "smallest"):
+            small.forward = lambda x: inner(x) * float("nan")
+        return small
+
+    monkeypatch.setattr(cost, "compact", spoilt)
+    model = network()
+    with pytest.raises(UserError, match="outputs differ by nan"):
+        savings(model, masks_of(model), (3, 8, 8), batch_sizes=(1,), repeats=1)
 
 
 def test_everything_kept_costs_what_the_dense_network_costs():
@@ -81,8 +187,9 @@ def test_everything_kept_costs_what_the_dense_network_costs():
 
 def test_bad_input_is_refused():
     model = network()
-    with pytest.raises(UserError, match="batch sizes"):
-        savings(model, masks_of(model), (3, 8, 8), batch_sizes=(0,))
+    with pytest.raises(UserError) as caught:
+        savings(model, masks_of(model), (3, 8, 8), batch_sizes=(1, 0))
+    assert str(caught.value) == "batch sizes are [1, 0]; allowed: each at least 1"
     with pytest.raises(UserError, match="shape"):
         savings(model, {"4.weight": torch.ones(2, 2, dtype=torch.bool)}, (3, 8, 8))
 

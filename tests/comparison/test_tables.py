@@ -1,9 +1,14 @@
 """The tables of all units, their summary, and its page."""
 
+import itertools
 import json
+import re
+from html import unescape
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from graphprune.comparison import tables
 from graphprune.errors import UserError
@@ -23,6 +28,219 @@ def unit(folder, **changes):
     path = folder / f"{metrics['method']}{metrics['seed']}{metrics['compression']}.json"
     path.write_text(json.dumps(metrics))
     return path
+
+
+REACHED = {2.0: 48, 8.0: 12}
+
+
+def many(folder):
+    """Units of two networks, regimes and methods, no two numbers alike; `few` lacks a seed."""
+    rng = np.random.default_rng(0)
+    found = []
+    for number, (network, seed, regime, method, ratio) in enumerate(
+        itertools.product(
+            ("mlp", "few"), (2, 0, 1), ("scratch", "finetune"), ("rgp", "magnitude"), (8.0, 2.0)
+        )
+    ):
+        if network == "few" and seed == 2:
+            continue
+        changes = {"network": network, "seed": seed, "regime": regime, "method": method}
+        changes |= {"compression": ratio, "params_total": 100, "params_kept": REACHED[ratio] + seed}
+        integers = ("flops_total", "flops_kept", "file_size_total", "file_size_kept", "epochs")
+        changes |= {name: 1000 * (place + 1) + number for place, name in enumerate(integers)}
+        floats = ("sparsity", "accuracy_pruned", "accuracy_finetuned")
+        changes |= {name: float(rng.uniform()) for name in floats}
+        changes |= {
+            name: float(rng.uniform(1, 9)) for name in ("seconds_score", "seconds_finetune")
+        }
+        changes["accuracy_dense"] = 0.9 + 0.01 * seed + 0.05 * (network == "few")
+        layers = [("b", 0.5 / ratio, number), ("a", 0.25 / ratio, 2 * number)]
+        changes["layers"] = [dict(zip(LAYER, layer, strict=True)) for layer in layers]
+        here = folder / str(number)
+        here.mkdir()
+        found.append(unit(here, **changes))
+    return found
+
+
+LAYER = ("layer", "density", "flops_kept")
+
+
+def test_every_number_stands_where_it_belongs(tmp_path):
+    paths = many(tmp_path)
+    units, layers = tables.tables(paths)
+    originals = {}
+    for path in paths:
+        metrics = json.loads(path.read_text())
+        originals[tuple(metrics[key] for key in tables.KEY)] = metrics
+    assert len(units) == len(originals) == 40
+    for row in units.to_dict("records"):
+        metrics = originals[tuple(row[key] for key in tables.KEY)]
+        for column in (*tables.UNIT_LABELS, *tables.UNIT_METRICS):
+            assert row[column] == metrics[column], column
+        key = dict(zip(tables.KEY, (row[key] for key in tables.KEY), strict=True))
+        mine = layers[(layers[list(key)] == pd.Series(key)).all(axis=1)]
+        assert mine[list(LAYER)].to_dict("records") == metrics["layers"]
+    keys = [tuple(row) for row in units[tables.KEY].to_numpy()]
+    assert keys == sorted(keys)
+    assert list(dict.fromkeys(tuple(row) for row in layers[tables.KEY].to_numpy())) == keys
+    assert list(units.index) == list(range(40))
+    assert list(layers.index) == list(range(80))
+
+
+def test_latencies_of_several_networks_find_their_units(tmp_path):
+    paths = many(tmp_path)
+    rows = {"mlp": [], "few": []}
+    times = np.random.default_rng(1).uniform(1, 2, size=1000).tolist()
+    wanted = {}
+    for path in paths:
+        metrics = json.loads(path.read_text())
+        key = {name: metrics[name] for name in tables.KEY}
+        if key["regime"] == "scratch":
+            continue
+        for size in (1, 64):
+            dense, compact = times.pop(), times.pop()
+            rows[key["network"]].append(
+                {**key, "batch_size": size, "compact": compact, "dense": dense}
+            )
+            wanted[(*key.values(), size)] = dense, compact
+    files = []
+    for network, found in rows.items():
+        files.append(tmp_path / f"{network}.csv")
+        pd.DataFrame(found).sample(frac=1, random_state=0).to_csv(files[-1], index=False)
+    units, _ = tables.tables(paths, files)
+    assert len(units) == 40
+    for row in units.to_dict("records"):
+        key = tuple(row[name] for name in tables.KEY)
+        for size in (1, 64):
+            found = row[f"latency_{size}_total"], row[f"latency_{size}_kept"]
+            if row["regime"] == "scratch":
+                assert np.isnan(found).all()
+            else:
+                assert found == pytest.approx(wanted[(*key, size)])
+
+
+def test_the_summary_is_taken_over_the_seeds(tmp_path):
+    paths = many(tmp_path)
+    units, _ = tables.tables(paths)
+    found = tables.summary(units)
+    columns = ["dataset", "network", "regime", "method", "compression"]
+    assert list(found.columns) == [*columns, "achieved", "seeds", "accuracy", "half_width"]
+    assert len(found) == 2 * 2 * 2 * 2
+    originals = [json.loads(path.read_text()) for path in paths]
+    for row in found.to_dict("records"):
+        mine = [m for m in originals if all(m[name] == row[name] for name in columns)]
+        assert row["seeds"] == len(mine) == (3 if row["network"] == "mlp" else 2)
+        reached = 100 * np.array([m["accuracy_finetuned"] for m in mine])
+        low, high = stats.t.interval(0.95, len(mine) - 1, reached.mean(), stats.sem(reached))
+        assert row["accuracy"] == pytest.approx(reached.mean())
+        assert row["half_width"] == pytest.approx((high - low) / 2)
+        ratios = [m["params_total"] / m["params_kept"] for m in mine]
+        assert row["achieved"] == pytest.approx(sum(ratios) / len(ratios))
+
+
+def cells(page):
+    """Headings and the cells of each table of a page, row by row."""
+    parts = re.split(r"<h2>(.*?)</h2>", page)[1:]
+    found = {}
+    for heading, body in zip(parts[::2], parts[1::2], strict=True):
+        grid = []
+        for line in re.findall(r"<tr.*?>(.*?)</tr>", body, re.DOTALL):
+            grid.append([unescape(c) for c in re.findall(r"<t[hd].*?>(.*?)</t[hd]>", line)])
+        found[unescape(heading)] = grid
+    return found
+
+
+def test_the_page_shows_the_summary_and_the_dense_networks_over_their_seeds(tmp_path):
+    paths = many(tmp_path)
+    units, _ = tables.tables(paths)
+    # more units of a seed do not make it count more
+    units = units[(units.seed > 0) | (units.method == "rgp") | (units.network == "few")]
+    found = cells(tables.summary_page(units))
+    # 90, 91 and 92 percent: standard error 1/sqrt(3), t(0.975, 2) = 4.302653; 95 and 96: 12.706205
+    assert list(found) == ["digits · few: dense 95.5 ± 6.4", "digits · mlp: dense 91.0 ± 2.5"]
+    for heading, grid in found.items():
+        network = heading.split()[2].rstrip(":")
+        head = [row for row in grid if "compression 2" in row]
+        assert [cell for cell in head[0] if cell] == ["compression 2", "compression 8"]
+        shown = {}
+        regime = ""
+        for row in (row for row in grid if row[-1] and row not in head and len(row) > 2):
+            *names, two, eight = row
+            regime = names[0] if len(names) == 2 else regime
+            shown[regime, names[-1]] = [two, eight]
+        shown.pop(("regime", "method"), None)
+        assert len(shown) == 4
+        for (regime, method), texts in shown.items():
+            for ratio, text in zip((2.0, 8.0), texts, strict=True):
+                mine = units[
+                    (units.network == network)
+                    & (units.regime == regime)
+                    & (units.method == method)
+                    & (units.compression == ratio)
+                ]
+                reached = 100 * mine.accuracy_finetuned.to_numpy()
+                half = stats.t.ppf(0.975, len(mine) - 1) * stats.sem(reached)
+                achieved = (mine.params_total / mine.params_kept).mean()
+                wanted = f"{reached.mean():.1f} ± {half:.1f}"
+                if not 0.98 <= achieved / ratio <= 1.02:
+                    wanted += f" (×{achieved:.1f})"
+                assert text == wanted
+
+
+def test_a_ratio_within_2_percent_is_not_given_again(tmp_path):
+    kept = {49: "(×2.0)", 50: "", 51: ""}
+    for number, (count, text) in enumerate({**kept, 40: "(×2.5)", 60: "(×1.7)"}.items()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        page = tables.summary_page(tables.tables([unit(folder, params_kept=count)])[0])
+        found = re.findall(r"<td>80\.0(.*?)</td>", page)
+        assert [part.strip() for part in found] == [text]
+        assert "dense 90.0<" in page
+        # one regime alone is not named
+        assert not re.search(r">(regime|finetune)<", page)
+
+
+def test_summary_and_page_keep_the_order_of_the_units(tmp_path):
+    units, _ = tables.tables(many(tmp_path))
+    backwards = units.iloc[::-1]
+    found = tables.summary(backwards)
+    columns = ["network", "regime", "method", "compression"]
+    assert [tuple(row) for row in found[columns].to_numpy()] == list(
+        dict.fromkeys(tuple(row) for row in backwards[columns].to_numpy())
+    )
+    page = tables.summary_page(backwards)
+    places = [page.index(text) for text in ("· mlp", "compression 8", "compression 2", "· few")]
+    assert places == sorted(places)
+    names = re.findall(r">(rgp|magnitude|scratch|finetune)<", page)
+    assert names[:3] == ["scratch", "rgp", "magnitude"]
+
+
+def test_the_page_is_one_table_after_the_other(tmp_path):
+    units, _ = tables.tables(many(tmp_path))
+    page = tables.summary_page(units)
+    assert page.count("<table") == 2
+    assert 'border="1"' not in page
+    assert re.search(r"</table><h2>", page)
+    # neither index nor columns are named
+    assert not re.search(r">(method|regime|compression)<", page)
+    assert page.rstrip().endswith("</table></body></html>")
+
+
+def test_break_even_is_shown_for_what_was_timed_and_a_dash_for_never(tmp_path):
+    paths = many(tmp_path)
+    units, _ = tables.tables(paths)
+    mine = (units.network == "mlp") & (units.regime == "finetune")
+    units.loc[mine, "latency_1_total"] = 1.0
+    units.loc[mine, "latency_1_kept"] = np.where(units[mine].method == "rgp", 0.5, 2.0)
+    page = tables.summary_page(units)
+    (found,) = re.findall(r"at least 5 % faster.*?(<table.*?</table>)", page, re.DOTALL)
+    assert 'border="1"' not in found
+    assert ">method<" not in found
+    texts = [unescape(text) for text in re.findall(r"<t[hd]>(.*?)</t[hd]>", found)]
+    # rgp is faster at every ratio measured: the densest keeps 48 to 50 of 100
+    densest = 1 / np.mean([100 / kept for kept in (48, 49, 50)])
+    assert texts[1:] == ["batch of 1", "magnitude", "–", "rgp", f"{100 * densest:.3g} %"]
+    assert page.index("at least 5 %") > page.index("· mlp") > page.index("· few")
 
 
 def test_tables_are_sorted_and_complete(tmp_path):
@@ -48,6 +266,7 @@ def test_latencies_join_their_units(tmp_path):
     assert units.loc[1, tables.LATENCIES].isna().all()
     bare, _ = tables.tables(paths)
     assert list(bare.columns) == list(units.columns)
+    assert {str(kind) for kind in bare[tables.LATENCIES].dtypes} == {"float64"}
 
 
 def test_the_page_says_where_compact_networks_break_even(tmp_path):

@@ -14,6 +14,7 @@ from configuration.examples import MINIMAL, changed, refusal
 from graphprune.configuration.complete import complete, options
 from graphprune.configuration.plan import training_of
 from graphprune.configuration.reading import read
+from graphprune.errors import UserError
 from graphprune.layout import UnitPaths, ratio_text
 from graphprune.methods.catalog import METHODS, build, method_class
 
@@ -131,6 +132,95 @@ def test_one_model_is_compared_with_itself_under_two_names() -> None:
 )  # fmt: skip
 def test_what_is_wrong_is_named_in_one_line(path: list[Any], value: Any, sentence: str) -> None:
     assert sentence in refusal(changed(path, value))
+
+
+LABEL = "lower case letters, digits, underscores, a letter first"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"methods": {"magnitude": {"method": "random"}}},
+            "methods.magnitude.method is random, but magnitude is a method itself; give the entry "
+            "another label",
+        ),
+        ({"methods": {"A": {"method": "random"}}}, f"methods: label is 'A'; allowed: {LABEL}"),
+        (
+            {"methods": {"a" * 61: {"method": "random"}}},
+            f"methods: label is '{'a' * 61}'; allowed: at most 60 characters, and none of "
+            "benchmarks, data, dense, figures, live, logs, rgp_aspl, tracking",
+        ),
+        (
+            {"methods": {"figures": {"method": "random"}}},
+            "methods: label is 'figures'; allowed: at most 60 characters, and none of "
+            "benchmarks, data, dense, figures, live, logs, rgp_aspl, tracking",
+        ),
+        (
+            {"plugins": ["a{b}.py"]},
+            "plugins: 'a{b}.py'; allowed: a path without any of {}*?",
+        ),
+        ({"plugins": [5]}, "plugins[0] is 5; allowed: a value of type string"),
+        ({"plugins": "mine.py"}, "plugins is 'mine.py'; allowed: a value of type array"),
+        (
+            {"plugins": ["b" * 300]},
+            f"plugins: '{'b' * 38}…{'b' * 39}' is no path (File name too long)",
+        ),
+    ],
+)
+def test_sentences_in_full(changes: dict[str, Any], sentence: str) -> None:
+    assert refusal({**MINIMAL, **changes}) == f"config: {sentence}"
+
+
+def test_a_label_of_60_letters_is_short_enough() -> None:
+    label = "a" * 60
+    full = complete({**MINIMAL, "methods": {label: {"method": "random", "scope": "layer"}}})
+    assert full["methods"] == {
+        label: {"method": "random", "scope": "layer", "regimes": ["finetune"]}
+    }
+
+
+def test_what_is_no_mapping_is_refused() -> None:
+    with pytest.raises(UserError) as caught:
+        complete(["seeds"])  # type: ignore[arg-type]
+    assert str(caught.value) == "config: it is ['seeds']; expected keys and their values"
+
+
+def test_plugins_are_looked_for_beside_the_file_and_then_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside, here = tmp_path / "beside", tmp_path / "here"
+    for folder, names in ((beside, ("both", "theirs")), (here, ("both", "mine", "sub/below"))):
+        for name in names:
+            file = folder / f"{name}.py"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"# {folder.name}\n")
+    monkeypatch.chdir(here)
+
+    def found(*names: str, beside: Path | None = beside) -> list[str]:
+        return complete({**MINIMAL, "plugins": list(names)}, beside)["plugins"]
+
+    assert found("theirs.py", "mine.py") == [str(beside / "theirs.py"), "mine.py"]
+    assert found("both.py") == [str(beside / "both.py")]
+    assert found("both.py", beside=None) == ["both.py"]
+    assert found("../here/sub/below.py") == ["sub/below.py"]
+    assert found(str(here / "mine.py")) == ["mine.py"]
+    for given, places in ((beside, f"{beside} and {here}"), (None, here), (here, here)):
+        with pytest.raises(UserError) as caught:
+            complete({**MINIMAL, "plugins": ["none.py"]}, given)
+        assert str(caught.value) == f"config: plugins: 'none.py': no such file in {places}"
+
+
+def test_sections_of_single_networks_hold_what_was_given_alone() -> None:
+    network = {"dataset": "digits", "model": "mlp", "train": {"momentum": 0.25}}
+    full = complete({**MINIMAL, "networks": [network], "rgp_aspl": {"train": {"epochs": 2}}})
+    assert full["networks"] == [{**network, "name": "mlp", "options": {}}]
+    assert full["rgp_aspl"]["train"] == {"epochs": 2}
+    assert full["rgp_aspl"]["nodes"] == 64
+    # an entry has the fields of its method beside what every entry has
+    assert options(complete(changed(["methods"], {"rgp": {}}))["methods"]["rgp"]).keys() >= {
+        "objective", "dense_last"
+    }  # fmt: skip
 
 
 def test_a_misspelt_key_is_named_before_one_that_is_missing() -> None:

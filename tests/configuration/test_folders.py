@@ -66,6 +66,53 @@ def test_refused(results: object, sentence: str) -> None:
     assert f"config: {caught.value}" == message
 
 
+HERE = (
+    "allowed: another folder than the working directory and those above it, for `make clean` "
+    "removes the results"
+)
+LETTERS = "allowed: a path that begins with neither ~ nor - and has none of {}*?"
+
+
+@pytest.mark.parametrize(
+    ("results", "sentence"),
+    [
+        ("..", f"results is '..'; {HERE}"),
+        ("-rf", f"results is '-rf'; {LETTERS}"),
+        ("a?", f"results is 'a?'; {LETTERS}"),
+        ("é" * 128, f"results is '{'é' * 38}…{'é' * 39}'; allowed: names of at most 255 bytes"),
+        ("file/below", "results is 'file/below'; {here}/file is a file, and a folder is needed"),
+        ("circle", "results is 'circle'; allowed: a folder that can be reached (Symlink loop from "
+         "'{here}/circle')"),
+        ("data/", "data.folder is 'data'; allowed: a folder outside the results (data/), for "
+         "`make clean` removes them"),
+    ],
+)  # fmt: skip
+def test_sentences_in_full(results: str, sentence: str) -> None:
+    found = refusal(changed(["results"], results)).replace(f"{Path.cwd()}", "{here}")
+    assert found == f"config: {sentence}"
+
+
+def test_a_folder_that_is_closed_is_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", closed)
+    with pytest.raises(UserError) as caught:
+        results_folder({"results": "mine"})
+    assert str(caught.value) == (
+        "results is 'mine'; allowed: a folder that can be reached (Permission denied)"
+    )
+
+
+def test_names_of_255_bytes_and_folders_that_exist_are_allowed() -> None:
+    Path("there/below").mkdir(parents=True)
+    for results in ("a" * 255, "x/" + "a" * 255, "there", "there/below/new"):
+        assert results_folder({"results": results}) == results
+    data = changed(["data", "folder"], "there")
+    assert complete({**data, "results": "there2"})["data"]["folder"] == "there"
+    assert "data.folder is 'there'" in refusal({**data, "results": "there"})
+
+
 @pytest.mark.parametrize(
     ("results", "expected"),
     [

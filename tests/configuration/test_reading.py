@@ -10,6 +10,7 @@ from configuration.examples import MINIMAL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphprune.configuration import reading
 from graphprune.configuration.reading import MOST_VALUES, read
 from graphprune.errors import UserError
 
@@ -72,6 +73,25 @@ def test_aliases_cannot_make_a_huge_value() -> None:
     for level in range(1, 30):
         lines.append(f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]")
     assert f"more than {MOST_VALUES} values" in refusal("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("a: 1\n", 2),
+        ("a: [1, 2, 3]\nb: {c: 4}\n", 1 + 4 + 2),
+        # what an alias stands for counts each time
+        ("a: &x [1, 2]\nb: *x\nc: {d: *x}\n", 1 + 3 + 3 + 4),
+    ],
+)
+def test_as_many_values_as_are_allowed(
+    text: str, values: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(FILE).write_text(text)
+    monkeypatch.setattr(reading, "MOST_VALUES", values)
+    assert read(FILE) == yaml.safe_load(text)
+    monkeypatch.setattr(reading, "MOST_VALUES", values - 1)
+    assert refusal(text) == (f"{FILE}: its aliases make more than {values - 1} values; write fewer")
 
 
 def test_a_file_that_is_not_there() -> None:

@@ -1,7 +1,10 @@
 """Curvature scored in parts and gathered is curvature scored at once, bit by bit."""
 
+import copy
+
 import pytest
 import torch
+from torch import nn
 
 from graphprune.errors import UserError
 from graphprune.methods.curvature import Curvature, gather
@@ -57,3 +60,26 @@ def test_missing_or_foreign_parts_are_refused(model, inputs):
     other = type(result)({key: s for key, s in result.scores.items() if key != name})
     with pytest.raises(UserError, match="missing, or of different networks"):
         gather([result, other])
+
+
+@pytest.mark.parametrize("solver", ["exact", "reference"])
+def test_a_weight_of_several_edges_takes_the_least_curvature(solver):
+    """One layer used twice against two equal layers, each of which has edges of its own."""
+    torch.manual_seed(3)
+    shared, last = nn.Linear(4, 4), nn.Linear(4, 3)
+    once = nn.Sequential(shared, nn.ReLU(), shared, nn.ReLU(), last).double()
+    twice = nn.Sequential(shared, nn.ReLU(), copy.deepcopy(shared), nn.ReLU(), last).double()
+    inputs = torch.rand(5, 4, dtype=torch.float64)
+    method = Curvature(threads=1, solver=solver)
+    found, apart = method.run(once, inputs).scores, method.run(twice, inputs).scores
+    assert list(found) == ["0.weight", "4.weight"]
+    first, second = apart["0.weight"], apart["2.weight"]
+    assert (first > second).any()
+    assert (first < second).any()
+    # importance is minus the curvature: the least of the two is the larger importance
+    torch.testing.assert_close(found["0.weight"], torch.maximum(first, second))
+    torch.testing.assert_close(found["4.weight"], apart["4.weight"])
+    # and so over the examples
+    alone = [method.run(once, inputs[[place]]).scores for place in range(5)]
+    for name, scores in found.items():
+        torch.testing.assert_close(scores, torch.stack([one[name] for one in alone]).amax(0))

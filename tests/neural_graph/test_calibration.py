@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
+
 import pytest
 import torch
+from norm_and_dropout import exact_accuracy, network
+from norm_and_dropout import examples as noise
 from torch import nn
 
-from graphprune import models
+from graphprune import checkpoints, models
 from graphprune.data import Split
 from graphprune.errors import UserError
 from graphprune.neural_graph import calibration
+from graphprune.training import loop
+from graphprune.training.settings import Settings
 
 
 class FirstPixels(nn.Module):
@@ -48,9 +55,46 @@ def test_first_correct_ones_of_each_class() -> None:
 
 def test_too_few_correct_ones_are_an_error() -> None:
     examples = split(answers=[0, 1, 2, 0, 1], labels=[0, 1, 1, 0, 2])
-    with pytest.raises(UserError, match="class 1 has 1, class 2 has 0") as caught:
+    with pytest.raises(UserError) as caught:
         calibration.calibration_examples(FirstPixels(), examples, 2)
-    assert "\n" not in str(caught.value)
+    assert str(caught.value) == (
+        "calibration asks for 2 correctly classified examples of each class; "
+        "class 1 has 1, class 2 has 0"
+    )
+    with pytest.raises(UserError) as caught:
+        calibration.calibration_examples(FirstPixels(), examples, 3, correct=False)
+    assert str(caught.value) == (
+        "calibration asks for 3 examples of each class; class 0 has 2, class 1 has 2, class 2 has 1"
+    )
+
+
+def test_of_an_untrained_network_the_first_of_each_class_whatever_it_says() -> None:
+    examples = split(answers=[1, 1, 0, 0, 2, 1, 0], labels=[0, 0, 2, 1, 1, 2, 1])
+    for batch_size in (2, 100):
+        chosen = calibration.calibration_examples(
+            FirstPixels(), examples, 2, batch_size, correct=False
+        )
+        assert chosen.tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("training", [True, False])
+def test_the_network_is_asked_in_evaluation_mode(seed: int, training: bool) -> None:
+    """With norms and dropout what is right in training mode is another matter."""
+    model, examples = network(seed), noise(60, seed)
+    loop.train(model, examples, Settings(2, 8))
+    model.train(training)
+    model[1].train(not training)
+    before = copy.deepcopy(model.state_dict())
+    wanted = [[], [], []]
+    for place, label in enumerate(examples.labels.tolist()):
+        one = Split(examples.images[[place]], examples.labels[[place]])
+        if exact_accuracy(model, one) and len(wanted[label]) < 4:
+            wanted[label].append(place)
+    chosen = calibration.calibration_examples(model, examples, 4, batch_size=7)
+    assert chosen.tolist() == sorted(itertools.chain(*wanted))
+    assert (model.training, model[1].training) == (training, not training)
+    assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
 
 
 def test_at_least_one_is_asked_for() -> None:
@@ -86,6 +130,10 @@ def test_saved_and_read(tmp_path) -> None:
     inputs, labels = calibration.read(path)
     assert torch.equal(inputs, examples.images[chosen])
     assert labels.tolist() == [0, 1, 2]
+    tensors, _ = checkpoints.load(path, "calibration")
+    assert set(tensors) == {"indices", "labels", "layer/input", "layer/fc"}
+    assert tensors["indices"].tolist() == chosen.tolist() == [0, 1, 3]
+    torch.testing.assert_close(tensors["layer/fc"], model(inputs))
     path.write_bytes(b"not this")
     with pytest.raises(UserError, match=r"calibration\.safetensors"):
         calibration.read(path)

@@ -1,5 +1,8 @@
 """The device of a training: its name, what is said without a GPU, and what a GPU gives."""
 
+import os
+import re
+
 import pytest
 import torch
 
@@ -21,10 +24,33 @@ def test_another_name_is_refused():
         devices.use("gpu")
 
 
-def test_a_missing_gpu_is_one_line(monkeypatch):
+@pytest.mark.parametrize(
+    ("built", "reason"), [("13.0", ""), (None, ", and this torch is built without CUDA")]
+)
+def test_a_missing_gpu_is_one_line(monkeypatch, built, reason):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(UserError, match=r"^device is cuda, but \S+ shows this process no GPU.*cpu"):
+    monkeypatch.setattr(torch.version, "cuda", built)
+    with pytest.raises(UserError) as caught:
         devices.use("cuda")
+    assert re.fullmatch(
+        rf"device is cuda, but \S+ shows this process no GPU{reason}; "
+        "allowed: cpu, or a machine with a GPU",
+        str(caught.value),
+    )
+
+
+@pytest.mark.parametrize("chosen", [None, ":16:8"])
+def test_a_gpu_may_only_use_what_gives_the_same_bits(monkeypatch, chosen):
+    name = "CUBLAS_WORKSPACE_CONFIG"  # NVIDIA's, and so are the two values it may have
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setenv(name, chosen or "")
+    if chosen is None:
+        monkeypatch.delenv(name)
+    asked = []
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda *said: asked.append(said))
+    assert devices.use("cuda") == torch.device("cuda")
+    assert asked == [(True,)]
+    assert os.environ[name] == (chosen or ":4096:8")
 
 
 @has_gpu

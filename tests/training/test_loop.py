@@ -86,6 +86,34 @@ def test_bad_settings_and_a_diverging_loss_are_refused(blobs):
         loop.train(network(), blobs, loop.Settings(50, 16, learning_rate=1e30))
 
 
+@pytest.mark.parametrize(("passes", "place"), [(2, "epoch 1, step 2"), (5, "epoch 2, step 1")])
+def test_a_loss_that_is_not_finite_is_named_by_its_step(blobs, passes, place):
+    model = network()
+    count = 0
+
+    def spoil(*call):
+        nonlocal count
+        count += 1
+        return call[-1] * (math.inf if count == passes else 1.0)
+
+    model.register_forward_hook(spoil)
+    with pytest.raises(UserError) as caught:
+        loop.train(model, blobs, loop.Settings(3, 20, learning_rate=0.01))
+    assert str(caught.value) == f"loss is nan in {place}; lower learning_rate (now 0.01)"
+
+
+def test_settings_of_a_section_have_its_values_and_the_seed_given():
+    section = {
+        "epochs": 3, "batch_size": 5, "optimizer": "adam", "learning_rate": 0.3,
+        "momentum": 0.1, "weight_decay": 0.2, "schedule": "step",
+    }  # fmt: skip
+    found = loop.Settings.of(section, seed=7)
+    assert {name: getattr(found, name) for name in section} == section
+    assert found.seed == 7
+    with pytest.raises(UserError, match="training option is 'seed'; allowed: batch_size, epochs"):
+        loop.Settings.of({**section, "seed": 1}, seed=7)
+
+
 def test_training_does_not_import_the_compiler():
     code = (
         "import sys, torch; from graphprune.data import Split;"

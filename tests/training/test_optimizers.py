@@ -36,3 +36,38 @@ def test_optimizers_give_the_bits_of_torch(own, theirs):
         second.zero_grad()
     for mine, other in zip(models[0].parameters(), models[1].parameters(), strict=True):
         assert torch.equal(mine, other)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("kind", ["sgd", "adam"])
+def test_defaults_and_fused_updates_are_those_of_torch(kind, fused):
+    """A rate of its own each step, and a parameter whose gradient is there every other step."""
+    start = [torch.randn(4, 3), torch.randn(5)]
+    mine, theirs = ([p.clone().requires_grad_() for p in start] for _ in range(2))
+    own = {"sgd": optimizers.SGD, "adam": optimizers.Adam}[kind](mine, fused=fused)
+    other = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[kind](theirs, fused=fused)
+    for step in range(6):
+        gradients = [torch.randn(p.shape) for p in start]
+        for parameters, optimizer in ((mine, own), (theirs, other)):
+            optimizer.zero_grad()
+            assert all(p.grad is None for p in parameters)
+            for index, parameter in enumerate(parameters[: 1 + step % 2]):
+                parameter.grad = gradients[index].clone()
+        rate = 0.1 / (step + 1)
+        own.step(rate)
+        other.param_groups[0]["lr"] = rate
+        other.step()
+        for left, right in zip(mine, theirs, strict=True):
+            assert torch.equal(left, right)
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("kind", ["sgd", "adam"])
+def test_torch_is_asked_for_the_fused_update_where_it_is_wanted(monkeypatch, kind, fused):
+    asked = []
+    monkeypatch.setattr(optimizers, kind, lambda *_, **options: asked.append(options["fused"]))
+    parameter = torch.ones(2, requires_grad=True)
+    parameter.grad = torch.ones(2)
+    {"sgd": optimizers.SGD, "adam": optimizers.Adam}[kind]([parameter], fused=fused).step(0.1)
+    # None lets torch choose among the others, False would not
+    assert asked == [True if fused else None]
