@@ -21,7 +21,7 @@ from graphprune.probmask import schedule, state
 from graphprune.probmask.binding import Binding
 from graphprune.probmask.initialisation import initialise
 from graphprune.probmask.passes import Passes
-from graphprune.probmask.projection import project_
+from graphprune.probmask.projection import check_kept, project_
 from graphprune.probmask.settings import Settings
 from graphprune.probmask.state import Start
 from graphprune.training.optimizers import SGD, Adam
@@ -225,12 +225,14 @@ class _Trainer:
             loss_sum += loss * len(chosen)
             correct += hits
         self.epoch += 1
+        budget = self._settings_at(done)["keep_rate"] * self.binding.count
+        total = check_kept(self.probabilities, budget, f"epoch {self.epoch}")
         row: Row = {
             "epoch": self.epoch,
             "loss": loss_sum / len(targets),
             "accuracy_train": correct / len(targets),
             **self._settings_at(done),
-            "density": float(self.probabilities.sum(dtype=torch.float64)) / self.binding.count,
+            "density": total / self.binding.count,
             "seconds": time.perf_counter() - start,
         }
         self.history.append(row)
