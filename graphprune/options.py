@@ -42,6 +42,10 @@ _TYPES = {
     "dict_type": "object",
     "model_type": "object",
     "none_required": "null",
+    # of text that stands for a number, in CSV
+    "int_parsing": "integer",
+    "int_from_float": "integer",
+    "float_parsing": "number",
 }
 _BOUNDS = {
     "greater_than_equal": ("ge", ">="),

@@ -63,7 +63,15 @@ def relative_cost(units: pd.DataFrame, cost: str) -> pd.DataFrame:
 
     Columns method, x (params_total / params_kept, averaged over the same units), share; units
     without a value are left out.
+
+    Raises UserError if a column is missing, or a cost or a number of parameters is not above 0.
     """
+    costs = [f"{cost}_kept", f"{cost}_total"]
+    needed = ["method", "compression", "params_total", "params_kept", *costs]
+    require(units, needed, f"relative {cost}")
+    for column in (*needed[2:4], *costs):
+        if (units[column] <= 0).any():
+            raise UserError(f"relative {cost}: {column} is {units[column].min():g}; allowed: > 0")
     table = pd.DataFrame(
         {
             "method": units["method"],

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graphprune.comparison import reading
+from graphprune.errors import UserError
 from graphprune.masks import apply, prune
 from graphprune.methods import scoring
 from graphprune.training.evaluation import accuracy
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch import Tensor, nn
 
     from graphprune.data import Split
 
 SHARES = tuple(step / 20 for step in range(20))
+# in which the weights go
+ORDERS = ("most positive first", "most negative first", "magnitude", "random")
 
 
 def curves(
@@ -36,17 +42,34 @@ def curves(
 
     Returns one row per order and share: order, removed, accuracy, seed. ``model`` is left as it is.
     """
-    orders = {
-        "most positive first": dict(curvature_importance),
-        "most negative first": {name: -score for name, score in curvature_importance.items()},
-        "magnitude": scoring.score(model, "magnitude"),
-        "random": scoring.score(model, "random", seed=draws),
-    }
+    importances = (
+        dict(curvature_importance),
+        {name: -score for name, score in curvature_importance.items()},
+        scoring.score(model, "magnitude"),
+        scoring.score(model, "random", seed=draws),
+    )
     rows: list[dict[str, object]] = []
-    for order, scores in orders.items():
+    for order, scores in zip(ORDERS, importances, strict=True):
         for share in shares:
             pruned = copy.deepcopy(model)
             apply(pruned, prune(scores, share))
             reached = accuracy(pruned, examples)
             rows.append({"order": order, "removed": share, "accuracy": reached, "seed": seed})
     return rows
+
+
+def read(paths: Iterable[str | Path]) -> pd.DataFrame:
+    """The rows of `curves` in files, one for each seed, as one table.
+
+    Raises UserError, naming the file, if it is missing, damaged or not complete, and if two files
+    hold the same seed.
+    """
+    import pandas as pd
+
+    rows: dict[int, list[dict[str, object]]] = {}
+    for path in paths:
+        found = reading.removal(path, ORDERS, SHARES)
+        if found[0]["seed"] in rows:
+            raise UserError(f"{path}: holds seed {found[0]['seed']} once more; expected another")
+        rows[found[0]["seed"]] = found
+    return pd.DataFrame([row for found in rows.values() for row in found])

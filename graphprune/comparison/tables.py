@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import html
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from graphprune.comparison import reading
 from graphprune.comparison.columns import KEY, NETWORK, UNIT_LABELS, UNIT_METRICS
 from graphprune.comparison.relative_cost import break_even
-from graphprune.errors import UserError
+from graphprune.errors import UserError, shown
 from graphprune.statistics import interval
 
 BATCH_SIZES = (1, 64)
 LATENCIES = [f"latency_{size}_{end}" for size in BATCH_SIZES for end in ("total", "kept")]
 COLUMNS = [*UNIT_LABELS, *UNIT_METRICS, *LATENCIES]
+# what all units of a network have in common, and what those of one of its seeds have
+OF_NETWORK = ("model", "params_total", "flops_total", "file_size_total")
+OF_SEED = ("accuracy_dense",)
+
+Unit = tuple[object, ...]
 
 
 def tables(
@@ -25,8 +30,8 @@ def tables(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The units' ``metrics.json`` files as two tables, sorted by unit.
 
-    latencies: files of measured latencies, one for each network that was timed; their columns are
-    the unit's key, batch_size, dense and compact (seconds a pass).
+    latencies: files of measured latencies, one for each network that was timed
+        (`graphprune.comparison.columns.LatencyRow`).
 
     Returns
     -------
@@ -35,35 +40,88 @@ def tables(
         and _kept of the compact network, NaN for units that were not timed.
     layers : a row per unit and layer: the unit's key, layer, density in [0, 1], flops_kept.
 
-    Raises UserError naming a file that does not hold a unit's metrics.
+    Raises
+    ------
+    UserError : a file does not hold a unit's metrics, or a network's latencies; two files hold the
+        same unit; units of a network differ in what they have in common; a timed network lacks a
+        latency. Names the file.
     """
-    units, layers = [], []
+    read: dict[Unit, tuple[str | Path, dict[str, Any]]] = {}
     for path in paths:
-        try:
-            metrics = json.loads(Path(path).read_text())
-            units.append({column: metrics[column] for column in (*UNIT_LABELS, *UNIT_METRICS)})
-            key = {column: metrics[column] for column in UNIT_LABELS}
-            layers += [{**key, **layer} for layer in metrics["layers"]]
-        except (OSError, ValueError, KeyError) as error:
-            raise UserError(f"{path}: not the metrics of a unit ({error!r})") from error
-    table = _with_latencies(pd.DataFrame(units), latencies)
+        row = reading.metrics(path)
+        first, _ = read.setdefault(tuple(row[k] for k in KEY), (path, row))
+        if first is not path:
+            raise UserError(f"{path}: holds the same unit as {first}; each is allowed once")
+    if not read:
+        raise UserError("there are no metrics of a unit; at least one file is needed")
+    _check_common(read.values(), NETWORK, OF_NETWORK)
+    _check_common(read.values(), [*NETWORK, "seed"], OF_SEED)
+    times = _latencies(latencies, read)
+    units, layers = [], []
+    for key, (_, row) in read.items():
+        numbers = {column: row[column] for column in (*UNIT_LABELS, *UNIT_METRICS)}
+        units.append(numbers | times.get(key, dict.fromkeys(LATENCIES, float("nan"))))
+        labels = {column: row[column] for column in UNIT_LABELS}
+        layers += [{**labels, **layer} for layer in row["layers"]]
     return (
-        table[COLUMNS].sort_values(KEY, ignore_index=True),
+        pd.DataFrame(units, columns=COLUMNS).sort_values(KEY, ignore_index=True),
         pd.DataFrame(layers).sort_values(KEY, ignore_index=True, kind="stable"),
     )
 
 
-def _with_latencies(units: pd.DataFrame, paths: Iterable[str | Path]) -> pd.DataFrame:
-    """``units`` with the columns ``LATENCIES``."""
-    rows: dict[tuple[object, ...], dict[str, object]] = {}
+def _check_common(
+    read: Iterable[tuple[str | Path, Mapping[str, Any]]],
+    key: Iterable[str],
+    columns: Iterable[str],
+) -> None:
+    """UserError unless units that agree in ``key`` agree in ``columns`` and their layers' names."""
+    first: dict[Unit, tuple[str | Path, dict[str, object]]] = {}
+    for path, row in read:
+        common = {column: row[column] for column in columns}
+        common["layers"] = [layer["layer"] for layer in row["layers"]]
+        before, expected = first.setdefault(tuple(row[k] for k in key), (path, common))
+        for column, value in common.items():
+            if value != expected[column]:
+                raise UserError(
+                    f"{path}: {column} is {shown(value)}; expected {shown(expected[column])} as in "
+                    f"{before}, a unit of the same {'seed' if 'seed' in key else 'network'}"
+                )
+
+
+def _latencies(
+    paths: Iterable[str | Path], read: Mapping[Unit, tuple[str | Path, Mapping[str, Any]]]
+) -> dict[Unit, dict[str, float]]:
+    """The columns ``LATENCIES`` of the units that were timed."""
+    times: dict[Unit, dict[str, float]] = {}
     for path in paths:
-        for row in pd.read_csv(path).to_dict("records"):
-            unit = rows.setdefault(tuple(row[k] for k in KEY), {k: row[k] for k in KEY})
-            unit[f"latency_{row['batch_size']}_total"] = row["dense"]
-            unit[f"latency_{row['batch_size']}_kept"] = row["compact"]
-    if not rows:
-        return units.assign(**dict.fromkeys(LATENCIES, float("nan")))
-    return units.merge(pd.DataFrame(list(rows.values())), "left", KEY, validate="1:1")
+        networks = set()
+        for row in reading.latencies(path):
+            key, size = tuple(row[k] for k in KEY), row["batch_size"]
+            name = "/".join(map(str, key))
+            if key not in read or read[key][1]["model"] != row["model"]:
+                raise UserError(f"{path}: times {name}, which is none of the units compared")
+            if size not in BATCH_SIZES:
+                raise UserError(f"{path}: batch_size is {size}; allowed: {_words(BATCH_SIZES)}")
+            unit = times.setdefault(key, {})
+            if f"latency_{size}_total" in unit:
+                raise UserError(f"{path}: times {name} twice at a batch of {size}")
+            unit[f"latency_{size}_total"], unit[f"latency_{size}_kept"] = (
+                row["dense"],
+                row["compact"],
+            )
+            networks.add(key[:3])
+        for key in read:
+            if key[:3] in networks and len(times.get(key, {})) < len(LATENCIES):
+                name = "/".join(map(str, key))
+                raise UserError(
+                    f"{path}: lacks {name} at a batch of {_words(BATCH_SIZES)}; expected all units "
+                    "of the network and seed"
+                )
+    return times
+
+
+def _words(sizes: Iterable[int]) -> str:
+    return " and ".join(map(str, sizes))
 
 
 def summary(units: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ supremum. The score of a weight is κ_min, the least κ over its edges and the e
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,8 @@ HIDDEN_SUPREMUM = 2.0
 OUTER_SUPREMUM = 1.0
 # A weight of 0 makes no edge and has no curvature. With this value it is pruned first.
 NO_EDGE = math.inf
+# what rounding may add to a curvature
+ROUNDING = 1e-6
 
 
 def check_alpha(alpha: float) -> None:
@@ -57,6 +60,52 @@ def supremum(graph: NeuralGraph, connection: Connection) -> float:
     """κ of the connection's inactive edges: 2 between hidden layers, 1 at the input and output."""
     outer = connection.source == 0 or connection.target == len(graph.layers) - 1
     return OUTER_SUPREMUM if outer else HIDDEN_SUPREMUM
+
+
+def bounds(graph: NeuralGraph, alpha: float) -> dict[str, float]:
+    """The largest κ that an edge of each parameter can have, by its name.
+
+    W₁ ≥ 0 gives κ ≤ 1/(1 − α), and inactive edges have the supremum. In a chain, whose connections
+    lead from one layer to the next and never beside one another, an edge is the shortest path
+    between its ends. There W₁ ≥ (2α − 1)·ℓ, or α·ℓ at the input and the output, so that no edge is
+    above the supremum.
+
+    >>> bounds(trace(mlp, (1, 8, 8)).graph, 0.9)
+    {'fc1.weight': 1.0, 'fc2.weight': 2.0, 'fc3.weight': 1.0}
+    """
+    check_alpha(alpha)
+    joined = {(c.source, c.target) for c in graph.connections}
+    chain = len(joined) == len(graph.connections) and all(t == s + 1 for s, t in joined)
+    above: dict[str, float] = {}
+    for connection in graph.connections:
+        if connection.parameter is not None:
+            own = supremum(graph, connection)
+            bound = own if chain and _joins_once(connection) else max(own, 1.0 / (1.0 - alpha))
+            above[connection.parameter] = max(above.get(connection.parameter, bound), bound)
+    return above
+
+
+def _joins_once(connection: Connection) -> bool:
+    ends = connection.pairs[:, :2]
+    return len(np.unique(ends, axis=0)) == len(ends)
+
+
+def check_bounds(
+    kappa: Mapping[str, Floats], graph: NeuralGraph, alpha: float, slack: float = ROUNDING
+) -> None:
+    """UserError unless every κ_min in ``kappa`` is a number and at most its bound.
+
+    kappa: by parameter name; `NO_EDGE` for weights without an edge. slack: what rounding, and the
+    error that a solver certifies, may add.
+    """
+    above = bounds(graph, alpha)
+    for name, least in kappa.items():
+        wrong = least[~((least <= above[name] + slack) | (least == NO_EDGE))]
+        if wrong.size:
+            raise UserError(
+                f"curvature of {name} is {wrong[0]:g} at {wrong.size} weights; "
+                f"allowed: at most {above[name]:g}"
+            )
 
 
 def inactive(graph: NeuralGraph, layer: int, values: Floats) -> npt.NDArray[np.bool_]:

@@ -96,6 +96,7 @@ class Curvature(Method):
         import numpy as np
         import torch
 
+        from graphprune.curvature.definitions import ROUNDING, check_bounds
         from graphprune.masks import prunable
         from graphprune.neural_graph.tracing import trace
         from graphprune.neural_graph.vertex_values import values
@@ -112,6 +113,8 @@ class Curvature(Method):
         own = np.array_split(np.arange(len(inputs)), parts)[part]
         levels = [level[own] for level in values(traced, inputs)]
         kappa, details = self._curvatures(traced.graph, levels)
+        slack = ROUNDING + details.get("certified_error", 0.0)
+        check_bounds(kappa, traced.graph, self.alpha, slack)
         report = {
             **details,
             "examples": float(len(own)),

@@ -67,13 +67,17 @@ def save(
     mask: file of the masks that the weights were trained under. Of a masked weight only the kept
     values are stored; `load` finds the masks again in a file of this name beside ``path``.
 
-    Raises UserError where a weight outside its mask is not 0, or a kept one is not finite.
+    Raises UserError, naming ``path``, where a weight outside its mask is not 0, or a kept one is
+    not finite.
     """
     metadata = {"network": json.dumps(asdict(identity))}
     if mask is not None:
         masks = pruned.read(mask)
-        pruned.check_zeros(weights, masks)
-        weights, aliases = pruned.compress(weights, masks)
+        try:
+            pruned.check_zeros(weights, masks)
+            weights, aliases = pruned.compress(weights, masks)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
         metadata |= {"mask": checkpoints.header(mask, pruned.KIND)["content"]}
         metadata |= {"aliases": json.dumps(aliases)}
     checkpoints.save(path, weights, KIND, metadata, made)

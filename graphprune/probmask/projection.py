@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # of the budget; an order below the accuracy promised
 TOLERANCE = 1e-7
+# what is promised, and checked: how far Σp may be above the budget, relative to it
+EXCESS = 1e-6
 MAX_EVALUATIONS = 200
 
 Evaluate = Callable[[float], tuple[float, float]]
@@ -74,6 +76,22 @@ def check_budget(budget: float) -> None:
     """Raise UserError unless ``budget`` is a number ≥ 0."""
     if not (budget >= 0.0 and math.isfinite(budget)):
         raise UserError(f"budget is {budget}; allowed: a finite number >= 0")
+
+
+def check_kept(flat: Tensor, budget: float, where: str) -> float:
+    """Σs of the vector ``flat``, in float64.
+
+    where: for the error, such as "epoch 3".
+
+    Raises UserError unless 0 ≤ s ≤ 1 and Σs ≤ ``budget``·(1 + 1e-6).
+    """
+    least, largest = (float(end) for end in flat.aminmax())
+    if not (least >= 0.0 and largest <= 1.0):
+        raise UserError(f"{where}: probabilities are in [{least}, {largest}]; allowed: [0, 1]")
+    total = float(flat.sum(dtype=torch.float64))
+    if total > budget * (1.0 + EXCESS):
+        raise UserError(f"{where}: probabilities sum up to {total}; allowed: at most {budget}")
+    return total
 
 
 def project_(flat: Tensor, budget: float, start: float = 0.0) -> float:

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from graphprune.errors import UserError
 from graphprune.masks import apply
+from graphprune.randomness import own_randomness, seed_of
 from graphprune.training.evaluation import accuracy
 from graphprune.training.optimizers import SGD, Adam, Optimizer
 from graphprune.training.settings import Settings
@@ -39,6 +40,7 @@ def train(
     ----------
     model : maps float32 ``(n, *input shape)`` to logits ``(n, classes)``, on any device.
     examples : images and labels to train on; go to the model's device batch by batch.
+    settings : ``seed`` sets the order of the examples and what the network draws (dropout).
     masks : boolean, by parameter name; applied before the first step and after every one.
     validation : measured after every epoch where given; never trained on.
     on_epoch : called with each row as it is made.
@@ -53,7 +55,21 @@ def train(
     UserError : the loss is not finite; names the step and the setting to change.
     """
     device = next(model.parameters()).device
-    masks = {name: mask.to(device) for name, mask in (masks or {}).items()}
+    # what the network itself draws, such as dropout, never depends on what was drawn before
+    with own_randomness(device, seed_of(settings.seed, "network", "training")):
+        return _train(model, examples, settings, masks or {}, validation, on_epoch, device)
+
+
+def _train(
+    model: nn.Module,
+    examples: Split,
+    settings: Settings,
+    masks: Mapping[str, Tensor],
+    validation: Split | None,
+    on_epoch: Callable[[Row], None] | None,
+    device: torch.device,
+) -> list[Row]:
+    masks = {name: mask.to(device) for name, mask in masks.items()}
     apply(model, masks)
     optimizer = _optimizer(model, settings)
     steps_an_epoch = math.ceil(len(examples.labels) / settings.batch_size)

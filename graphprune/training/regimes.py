@@ -33,18 +33,28 @@ def after_pruning(
     >>> after_pruning("scratch", Settings(epochs=20), Settings(epochs=5)).epochs
     25
     """
+    epochs = epochs_after(regime, train.epochs, finetune.epochs, epochs_trained)
     if regime == FINETUNE:
         return finetune
+    settings = finetune if epochs_trained else train
+    return replace(settings, epochs=epochs)
+
+
+def epochs_after(
+    regime: str, train_epochs: int, finetune_epochs: int, epochs_trained: int = 0
+) -> int:
+    """Epochs of the training that follows pruning; parameters and errors as for `after_pruning`."""
+    if regime == FINETUNE:
+        return finetune_epochs
     if regime != SCRATCH:
         raise one_of("regime", regime, REGIMES)
-    budget = train.epochs + finetune.epochs
+    budget = train_epochs + finetune_epochs
     if epochs_trained > budget:
         raise UserError(
             f"the method trained for {epochs_trained} epochs; allowed in regime scratch: at most "
             f"train.epochs + finetune.epochs = {budget}"
         )
-    settings = finetune if epochs_trained else train
-    return replace(settings, epochs=budget - epochs_trained)
+    return budget - epochs_trained
 
 
 def epochs_in_all(regime: str, train_epochs: int, epochs_trained: int, epochs_after: int) -> int:

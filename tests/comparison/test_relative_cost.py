@@ -107,3 +107,14 @@ def test_bad_input_is_refused():
             break_even(units(), 1, gain=gain)
     with pytest.raises(UserError, match="empty"):
         break_even(units().iloc[:0], 1)
+
+
+@pytest.mark.parametrize("column", ["params_kept", "latency_1_total", "latency_1_kept"])
+def test_costs_that_cannot_be_divided_are_refused(column):
+    broken = units()
+    broken[column] = broken[column].astype(float)
+    broken.loc[0, column] = 0.0
+    with pytest.raises(UserError, match=rf"relative latency_1: {column} is 0; allowed: > 0"):
+        relative_cost(broken, "latency_1")
+    with pytest.raises(UserError, match=rf"lacks the column '{column}'"):
+        relative_cost(units().drop(columns=column), "latency_1")

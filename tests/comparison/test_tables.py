@@ -25,6 +25,7 @@ def unit(folder, **changes):
         "layers": [{"layer": "0.weight", "density": 0.5, "flops_kept": 100}],
     }  # fmt: skip
     metrics.update(changes)
+    metrics["sparsity"] = 1 - metrics["params_kept"] / metrics["params_total"]
     path = folder / f"{metrics['method']}{metrics['seed']}{metrics['compression']}.json"
     path.write_text(json.dumps(metrics))
     return path
@@ -257,7 +258,8 @@ def test_latencies_join_their_units(tmp_path):
     key = {"dataset": "digits", "network": "mlp", "model": "mlp", "seed": 0, "regime": "finetune"}
     key |= {"method": "magnitude", "compression": 2.0}
     rows = [
-        {**key, "batch_size": size, "dense": size + 0.5, "compact": size / 4} for size in (1, 64)
+        {**key, "batch_size": size, "dense": size + 0.5, "masked": 9.0, "compact": size / 4}
+        for size in (1, 64)
     ]
     timed = tmp_path / "latency.csv"
     pd.DataFrame(rows).to_csv(timed, index=False)

@@ -6,11 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from probmask_examples import QUICK, examples, network
 from scipy.optimize import LinearConstraint, minimize
 
 from graphprune import project
 from graphprune.errors import UserError
-from graphprune.probmask import kernels, projection
+from graphprune.probmask import kernels, projection, trainer
 
 entries = st.floats(-2.0, 3.0, width=32)
 vectors = arrays(np.float32, st.integers(1, 40), elements=entries)
@@ -159,3 +160,24 @@ def test_inputs_are_left_alone() -> None:
     project([s], 1.0)
     assert s.tolist() == [2.0, 0.5]
     assert project([], 1.0) == []
+
+
+@pytest.mark.parametrize(
+    ("entries", "sentence"),
+    [
+        ([0.5, 1.5, 0.0], r"^epoch 2: probabilities are in \[0\.0, 1\.5\]; allowed: \[0, 1\]$"),
+        ([0.5, -0.25], r"in \[-0\.25, 0\.5\]"),
+        ([0.5, float("nan")], r"in \[nan, nan\]"),
+        ([0.5, 0.5, 0.25], r"^epoch 2: probabilities sum up to 1\.25; allowed: at most 1\.0$"),
+    ],
+)
+def test_probabilities_that_break_the_constraint_are_refused(entries, sentence):
+    with pytest.raises(UserError, match=sentence):
+        projection.check_kept(torch.tensor(entries), 1.0, "epoch 2")
+    assert projection.check_kept(torch.tensor([0.5, 0.5]), 1.0, "epoch 2") == 1.0
+
+
+def test_a_training_checks_its_probabilities_after_every_epoch(monkeypatch):
+    monkeypatch.setattr(trainer, "project_", lambda *_: 1.0)  # the budget is not kept
+    with pytest.raises(UserError, match=r"^epoch \d+: probabilities "):
+        trainer.train(network(), *examples(), QUICK)

@@ -27,6 +27,7 @@ with job(snakemake) as log:
             identity=identity,
             regime=snakemake.wildcards.regime,
             train_epochs=snakemake.params.train["epochs"],
+            finetune_epochs=snakemake.params.finetune["epochs"],
             method=snakemake.wildcards.method,
             compression=float(ratio),
             dense_accuracy=dense_accuracy,

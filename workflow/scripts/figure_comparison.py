@@ -3,11 +3,10 @@
 from job import job
 
 with job(snakemake) as log:
-    import pandas as pd
-
     from graphprune import figures
+    from graphprune.comparison import reading, tables
 
-    units = pd.read_parquet(snakemake.input.units)
+    units = reading.table(snakemake.input.units, tables.COLUMNS, "the table of all units")
     figure = figures.accuracy_against_compression(units, "finetuned")
     figures.save(figure, snakemake.output.finetuned[0])
     # in regime scratch a pruned network is not yet trained, so its accuracy says nothing

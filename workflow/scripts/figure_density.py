@@ -3,11 +3,12 @@
 from job import job
 
 with job(snakemake) as log:
-    import pandas as pd
-
     from graphprune import figures
+    from graphprune.comparison import reading
+    from graphprune.comparison.columns import UNIT_LABELS
 
-    layers = pd.read_parquet(snakemake.input.layers)
+    columns = [*UNIT_LABELS, "layer", "density", "flops_kept"]
+    layers = reading.table(snakemake.input.layers, columns, "the table of all layers")
     wanted = dict(snakemake.wildcards.items())
     for column in ("dataset", "network", "regime"):
         layers = layers[layers[column] == wanted[column]]

@@ -3,14 +3,12 @@
 from job import job
 
 with job(snakemake) as log:
-    import json
-    from pathlib import Path
-
     import pandas as pd
 
     from graphprune import figures
+    from graphprune.comparison import reading
 
-    units = [json.loads(Path(path).read_text()) for path in snakemake.input]
+    units = [reading.metrics(path) for path in snakemake.input]
     reports = [{"compression": unit["compression"], **unit["report"]} for unit in units]
     title = "{dataset} · {network}, {method}, {regime}".format(**dict(snakemake.wildcards.items()))
     figure = figures.keep_probabilities(pd.DataFrame(reports), title)

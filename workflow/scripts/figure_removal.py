@@ -3,9 +3,8 @@
 from job import job
 
 with job(snakemake) as log:
-    import pandas as pd
-
     from graphprune import figures
+    from graphprune.comparison import removal
     from graphprune.methods import results
 
     title = "{dataset} · {network}".format(**dict(snakemake.wildcards.items()))
@@ -13,5 +12,5 @@ with job(snakemake) as log:
     curvature = {name: -score[score.isfinite()].numpy() for name, score in scores.items()}
     histogram = figures.curvature_histogram(curvature, title)
     figures.save(histogram, snakemake.output.histogram[0])
-    table = pd.concat(map(pd.read_csv, snakemake.input.removal))
+    table = removal.read(snakemake.input.removal)
     figures.save(figures.removal_curves(table, title), snakemake.output.removal[0])

@@ -6,12 +6,12 @@ with job(snakemake) as log:
     import pandas as pd
 
     from graphprune import figures
-    from graphprune.files import read_json
+    from graphprune.comparison import reading
 
-    metrics, _ = read_json(snakemake.input.metrics, "the metrics of a unit")
+    metrics = reading.metrics(snakemake.input.metrics)
     title = "{dataset} · {network}, seed {seed}, {regime}, {method} ×{compression:g}"
     figure = figures.unit_figure(
-        pd.read_csv(snakemake.input.history),
+        pd.DataFrame(reading.history(snakemake.input.history)),
         {row["layer"]: row["density"] for row in metrics["layers"]},
         metrics["method"],
         title=title.format(**metrics),

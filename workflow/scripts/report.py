@@ -3,11 +3,10 @@
 from job import job
 
 with job(snakemake) as log:
-    import pandas as pd
-
-    from graphprune.comparison import tables
+    from graphprune.comparison import reading, tables
     from graphprune.files import atomic
 
-    page = tables.summary_page(pd.read_parquet(snakemake.input.units))
+    units = reading.table(snakemake.input.units, tables.COLUMNS, "the table of all units")
+    page = tables.summary_page(units)
     with atomic(snakemake.output[0]) as temporary:
         temporary.write_text(page)
