@@ -33,6 +33,16 @@ def pack(folder: str | Path, file: str | Path, *, weights: bool = False) -> list
 
     >>> pack("results", "results.zip")
     """
+    try:
+        ordered = _entries(folder, weights)
+    except OSError as error:
+        raise UserError(f"{error.filename or folder}: {error.strerror}") from error
+    zipped.write(file, ordered)
+    return ordered
+
+
+def _entries(folder: str | Path, weights: bool) -> list[Entry]:
+    """All that is packed; the metadata, which describes the others, comes last."""
     entries = {entry.name: entry for entry in results.entries(folder, weights)}
     tree, state = sources.entries()
     for entry in tree:
@@ -42,5 +52,4 @@ def pack(folder: str | Path, file: str | Path, *, weights: bool = False) -> list
     ordered = [entries[name] for name in sorted(entries)]
     metadata = crate.metadata(ordered, state)
     ordered.append(Entry(crate.FILE, metadata))
-    zipped.write(file, ordered)
     return ordered

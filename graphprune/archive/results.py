@@ -35,14 +35,19 @@ def entries(folder: str | Path, weights: bool) -> Iterator[Entry]:
     check_format(folder)
     paths = ResultPaths(str(Path(folder)))
     config, _ = read_json(paths.configuration, "the configuration of a run in its results")
-    plugins = dict(_plugins(config))
+    try:
+        plugins = dict(_plugins(config))
+        anywhere = {
+            **config,
+            "results": INSIDE.results,
+            "data": {**config["data"], "folder": "data"},
+            "plugins": list(plugins),
+        }
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"{paths.configuration}: is not the configuration of a run ({error!r})"
+        ) from error
     yield from plugins.values()
-    anywhere = {
-        **config,
-        "results": INSIDE.results,
-        "data": {**config["data"], "folder": "data"},
-        "plugins": list(plugins),
-    }
     yield Entry(INSIDE.configuration, as_json(anywhere))
     yield Entry(CONFIGURATION, yaml.safe_dump(anywhere, sort_keys=False).encode())
     left_out: dict[str, str] = _left_out_before(paths)

@@ -39,7 +39,7 @@ class Artifacts:
                     self._check(path, recipe)
         self.findings.outdated += self.following
         for path in dict.fromkeys(self.folder.expected()):
-            if not Path(path).exists():
+            if not Path(path).is_file():
                 self.findings.absent.append(path)
 
     def _check(self, path: str, recipe: Recipe) -> None:

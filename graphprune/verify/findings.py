@@ -40,6 +40,8 @@ class Findings:
             yield
         except UserError as error:
             self.add(str(error))
+        except OSError as error:
+            self.add(f"{error.filename or path}: {error.strerror}; expected {what}")
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             self.add(f"{path}: is not {what} ({type(error).__name__}: {reason})")

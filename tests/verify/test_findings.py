@@ -12,6 +12,7 @@ from graphprune.verify.findings import Findings
     ("error", "line"),
     [
         (UserError("a.json: no such file"), "a.json: no such file"),
+        (IsADirectoryError(21, "Is a directory", "a"), "a: Is a directory; expected metrics"),
         (KeyError("layers"), "a.json: is not metrics (KeyError: 'layers')"),
         (TypeError("no\nnumber"), "a.json: is not metrics (TypeError: no number)"),
         (ZeroDivisionError("by 0"), "a.json: is not metrics (ZeroDivisionError: by 0)"),
