@@ -20,8 +20,8 @@ READY := .venv/.setup-complete
 TARGETS := $(PYTHON) workflow/targets.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo recover test test-oldest test-newest test-cluster test-ui test-mutation \
-	lint ui ui-server clean distclean
+.PHONY: help setup lock demo recover verify archive test test-oldest test-newest test-cluster test-ui \
+	test-mutation lint ui ui-server clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ demo: $(READY) ## run the whole workflow and its report (CONFIG=workflow/presets
 
 recover: $(READY) ## after Snakemake was killed: cancel what it left, unlock, finish (PROFILE=slurm)
 	@$(TARGETS) recover
+
+verify: $(READY) ## name what in the results was damaged or does not belong there
+	@$(TARGETS) verify
+
+archive: $(READY) ## pack results, configuration and source into RESULTS.zip, an RO-Crate
+	@$(TARGETS) archive
 
 test: $(READY) ## run the tests (WORKERS=2 processes)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n "$$WORKERS" --dist loadfile

@@ -48,11 +48,16 @@ def write_json(
     made: what made it (`graphprune.provenance`), stored as the entry ``made`` together with a
     digest of ``value``.
     """
-    written = dict(value)
-    if made is not None:
-        written[MADE] = {**made, "content": _content(value)}
+    written = dict(value) if made is None else digested(value, made)
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(written, indent=2) + "\n")
+
+
+def digested(
+    value: Mapping[str, object], made: Mapping[str, object] | None = None
+) -> dict[str, object]:
+    """``value`` with the entry ``made``, which holds a digest of the others."""
+    return {**value, MADE: {**(made or {}), "content": _content(value)}}
 
 
 def read_json(path: str | Path, what: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -87,6 +87,11 @@ class ResultPaths:
         return self._in(".batches.json")
 
     @property
+    def left_out(self) -> str:
+        """In an archive: the artifacts that were not packed, with the digests of their content."""
+        return self._in("left_out.json")
+
+    @property
     def database(self) -> str:
         """MLflow's store, unless MLFLOW_TRACKING_URI names another."""
         return self._in("mlflow.db")

@@ -129,7 +129,9 @@ def test_the_ends_of_sparsity_keep_and_remove_everything(scope):
         assert all(bool((mask == kept).all()) for mask in masks.values())
         assert sparsity_of(masks) == sparsity
     for sparsity in (-1e-9, 1 + 1e-9, float("nan")):
-        with pytest.raises(UserError, match=r"sparsity is \S+; allowed: a number, 0 <= sparsity <= 1$"):
+        with pytest.raises(
+            UserError, match=r"sparsity is \S+; allowed: a number, 0 <= sparsity <= 1$"
+        ):
             graphprune.prune(scores, sparsity, scope)
 
 

@@ -4,7 +4,7 @@
 
 The make variables CONFIG, CORES, PORT and PROFILE come through the environment. The targets are the
 functions in ``TARGETS``; those that start another program become it (exec), so that signals and the
-exit status are the program's. No target runs the configuration's plug-ins.
+exit status are the program's. No target runs the configuration's plug-ins by itself.
 """
 
 from __future__ import annotations
@@ -84,6 +84,21 @@ def recover() -> NoReturn:
     cores = ["--cores", setting("CORES", "all")] if profile == "default" else []
     options = ["--workflow-profile", f"workflow/profiles/{profile}", *cores, *configfile()]
     show_and_execute([sys.executable, "workflow/recover.py", *options])
+
+
+def verify() -> NoReturn:
+    """Say what in the results does not belong there."""
+    config = read(setting("CONFIG", DEFAULT_CONFIG))
+    # of the configuration that was named here; those that results name are not run unasked
+    plugins = ["--plugins"] if config.get("plugins") else []
+    execute([sys.executable, "-m", "graphprune.verify", result_paths().results, *plugins])
+
+
+def archive() -> NoReturn:
+    """Pack the results, and what makes them again, into one file."""
+    results = result_paths().results
+    output = f"{results}.zip"
+    execute([sys.executable, "-m", "graphprune.archive", results, "--output", output])
 
 
 def ui() -> None:
@@ -198,7 +213,7 @@ def execute(command: list[str], environment: Mapping[str, str] = ENVIRONMENT) ->
 
 
 TARGETS: dict[str, Callable[[], None]] = {
-    one.__name__: one for one in (run, report, places, recover, ui, clean)
+    one.__name__: one for one in (run, report, places, recover, verify, archive, ui, clean)
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import platform
 import re
@@ -16,6 +18,8 @@ SCHEDULERS = {
     "LSF": "LSB_JOBID",
     "SGE": "JOB_ID",
 }
+# in an archive, which has no git: the commit, and the digests of the files that git tracks there
+ARCHIVED = "source.json"
 # the first line that every attempt of a job writes into its log
 _STARTED = re.compile(r" started on (?P<host>[^,\s]+)(?:, \w+ job (?P<job>\S+))?$")
 
@@ -24,8 +28,12 @@ def source_state(folder: str | Path = ".", *parts: str) -> dict[str, str]:
     """Tags ``commit`` and ``dirty`` of the git checkout that ``folder`` lies in.
 
     parts: paths below ``folder`` that decide ``dirty``; without any the whole checkout does.
-    Outside a checkout, or without git, ``commit`` is ``"unknown"`` and ``dirty`` is absent.
+    In an archive (`graphprune.archive`) they are those of the checkout that was archived, and
+    ``dirty`` is also true after a change in the archive. Outside both, or without git, ``commit``
+    is ``"unknown"`` and ``dirty`` is absent.
     """
+    if archive := _archive_around(Path(folder).resolve()):
+        return _state_in_archive(archive, [Path(folder, part).resolve() for part in parts])
 
     def git(*arguments: str) -> str:
         done = subprocess.run(
@@ -39,6 +47,29 @@ def source_state(folder: str | Path = ".", *parts: str) -> dict[str, str]:
     except (OSError, subprocess.CalledProcessError):
         return {"commit": "unknown"}
     return {"commit": commit, "dirty": str(dirty).lower()}
+
+
+def _archive_around(folder: Path) -> Path | None:
+    """The unpacked archive that ``folder`` lies in; None if a checkout is nearer."""
+    for above in (folder, *folder.parents):
+        if (above / ".git").exists():
+            return None
+        if (above / ARCHIVED).is_file():
+            return above
+    return None
+
+
+def _state_in_archive(archive: Path, parts: list[Path]) -> dict[str, str]:
+    try:
+        said = json.loads((archive / ARCHIVED).read_text())
+        dirty = said["dirty"] == "true" or any(
+            hashlib.sha256((archive / name).read_bytes()).hexdigest() != digest
+            for name, digest in said["files"].items()
+            if not parts or any((archive / name).is_relative_to(part) for part in parts)
+        )
+        return {"commit": str(said["commit"]), "dirty": str(dirty).lower()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {"commit": "unknown"}
 
 
 def place() -> str:

@@ -40,8 +40,8 @@ def digest_of(*entries: str, whole: bool = False) -> str:
     True
     """
     sha = hashlib.sha256()
-    for path in sorted(closure(entries, whole), key=_place):
-        sha.update(f"{_place(path)}\n".encode())
+    for path in sorted(closure(entries, whole), key=place_of):
+        sha.update(f"{place_of(path)}\n".encode())
         sha.update(plain(path))
     return sha.hexdigest()
 
@@ -155,7 +155,7 @@ def _files_of(name: str, whole: bool) -> list[Path]:
     return files
 
 
-def _place(path: Path) -> str:
+def place_of(path: Path) -> str:
     """How a file is called in the digest, wherever the checkout lies."""
     if path.is_relative_to(PACKAGE.parent):
         return path.relative_to(PACKAGE.parent).as_posix()

@@ -67,7 +67,8 @@ def write(job: JobFacts, recipes: Recipes) -> None:
         "outputs": _digests(job.outputs, recipes),
         **maker(),
     }
-    write_json(recipes.results.made(job.outputs[0]), note)
+    # with a digest of itself
+    write_json(recipes.results.made(job.outputs[0]), note, made={})
 
 
 def _digests(paths: Sequence[str], recipes: Recipes) -> dict[str, str]:

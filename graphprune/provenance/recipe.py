@@ -32,15 +32,8 @@ class Recipe:
     @cached_property
     def digest(self) -> str:
         """SHA-256, hexadecimal, of all but the path."""
-        parts = [
-            FORMAT,
-            self.stage,
-            self.about,
-            self.settings,
-            self.code,
-            {role: parent.digest for role, parent in self.parents.items()},
-        ]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        parents = {role: parent.digest for role, parent in self.parents.items()}
+        return digest_of(self.stage, self.about, self.settings, self.code, parents)
 
     @property
     def name(self) -> str:
@@ -53,3 +46,15 @@ class Recipe:
         if "compression" in parts:
             names.append(f"x{ratio_text(float(str(parts['compression'])))}")
         return "/".join(names)
+
+
+def digest_of(
+    stage: str,
+    about: Mapping[str, object],
+    settings: Mapping[str, object],
+    code: str,
+    parents: Mapping[str, str],
+) -> str:
+    """The digest of a recipe that consists of these parts. parents: their digests by role."""
+    parts = [FORMAT, stage, about, settings, code, parents]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from graphprune.jobs.provenance import SCHEDULERS, place, places, source_state
+from graphprune.jobs.provenance import ARCHIVED, SCHEDULERS, place, places, source_state
 
 
 def test_the_source_state_names_commit_and_changes(tmp_path: Path) -> None:
@@ -26,6 +28,30 @@ def test_the_source_state_names_commit_and_changes(tmp_path: Path) -> None:
     assert clean["dirty"] == "false"
     (tmp_path / "code.py").write_text("changed")
     assert source_state(tmp_path) == {"commit": clean["commit"], "dirty": "true"}
+
+
+def test_an_unpacked_archive_says_the_commit_that_was_archived(tmp_path: Path) -> None:
+    code = tmp_path / "graphprune/code.py"
+    code.parent.mkdir()
+    code.write_text("x")
+    (tmp_path / "README.md").write_text("x")
+    files = dict.fromkeys(["graphprune/code.py", "README.md"], hashlib.sha256(b"x").hexdigest())
+    said = {"commit": "a" * 40, "dirty": "false", "files": files}
+    (tmp_path / ARCHIVED).write_text(json.dumps(said))
+    clean = {"commit": "a" * 40, "dirty": "false"}
+    assert source_state(code.parent, ".", "../workflow") == clean
+    (tmp_path / "README.md").write_text("changed")
+    assert source_state(code.parent, ".", "../workflow") == clean
+    assert source_state(code.parent)["dirty"] == "true"
+    code.unlink()
+    assert source_state(code.parent, ".", "../workflow") == {"commit": "unknown"}
+    code.write_text("changed")
+    assert source_state(code.parent, ".", "../workflow")["dirty"] == "true"
+    (tmp_path / ARCHIVED).write_text(json.dumps({**said, "dirty": "true"}))
+    code.write_text("x")
+    assert source_state(code.parent, ".", "../workflow")["dirty"] == "true"
+    (tmp_path / ARCHIVED).write_text("[]")
+    assert source_state(code.parent) == {"commit": "unknown"}
 
 
 def test_a_job_says_its_place_and_is_understood(

@@ -102,7 +102,7 @@ def test_strings_stay_and_comments_go(tmp_path):
 def test_the_whole_package_is_read(root):
     scripts = root / "workflow/scripts"
     reached = {
-        code._place(path)
+        code.place_of(path)
         for script in scripts.glob("*.py")
         for path in code.closure([str(script)], whole=True)
     }

@@ -28,7 +28,11 @@ from make_targets import (
 )
 from workflow_runs import preset
 
+import graphprune
 from graphprune.tracking import tracking_uri
+
+# in a package of stand-ins: its other modules are those of the real one
+PASSES_ON = f"__path__.append({str(Path(graphprune.__file__).parent)!r})\n__version__ = ''\n"
 
 
 @pytest.fixture
@@ -58,13 +62,23 @@ def test_no_shell_reads_the_results_in_ui(folder: Path, attack: str) -> None:
     assert not (folder / "pwned").exists()
 
 
-@pytest.mark.parametrize("target", ["ui", "clean", "demo", "recover"])
+@pytest.mark.parametrize("target", ["ui", "clean", "demo", "recover", "verify", "archive"])
 def test_the_attack_of_the_report_ends_in_one_line(folder: Path, target: str) -> None:
     (folder / "e.yaml").write_text("results: a;touch${IFS}pwned;echo\n")
     before = set(folder.rglob("*"))
     line = refusal(make(folder, target, "CONFIG=e.yaml"))
     assert line.startswith("e.yaml: results is 'a;touch${IFS}pwned;echo'; allowed: ")
     assert set(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_no_shell_reads_the_results_in_verify_and_archive(folder: Path, attack: str) -> None:
+    configure(folder, attack)
+    line = f"{attack}: no such folder; expected the results of a run"
+    assert refusal(make(folder, "verify")) == line
+    line = f"{attack}/config.json: no such file; expected the configuration of a run in its results"
+    assert refusal(make(folder, "archive")) == line
+    assert not (folder / "pwned").exists()
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -130,6 +144,21 @@ def test_a_configuration_cannot_have_snakemake_run_code(folder: Path) -> None:
     for target in ("demo", "ui", "clean"):
         assert refusal(make(folder, target)).startswith("config.yaml: key '__use_yte__' is set; ")
     assert not (folder / "pwned").exists()
+
+
+def test_verify_and_archive_get_the_results_of_the_configuration(folder: Path) -> None:
+    for name in ("verify", "archive"):
+        write(folder / f"graphprune/{name}.py", STAND_IN)
+    # the rest of the package is that of the checkout around this test
+    write(folder / "graphprune/__init__.py", PASSES_ON)
+    configure(folder, "mine/", plugins=["plugin.py"])
+    (verify,) = told(make(folder, "verify"))
+    assert verify["arguments"] == ["mine", "--plugins"]
+    configure(folder, "mine/")
+    (verify,) = told(make(folder, "verify"))
+    assert verify["arguments"] == ["mine"]
+    (archive,) = told(make(folder, "archive"))
+    assert archive["arguments"] == ["mine", "--output", "mine.zip"]
 
 
 @pytest.mark.parametrize("target", ["ui", "clean", "demo"])

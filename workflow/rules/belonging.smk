@@ -2,6 +2,7 @@
 # say (graphprune.provenance). Snakemake's own memory in .snakemake and the times of files play no
 # part: a folder that was copied, restored or archived is judged like any other.
 
+from contextlib import contextmanager
 from itertools import chain
 
 from snakemake_interface_executor_plugins.settings import ExecMode
@@ -50,7 +51,10 @@ def reason_to_run(job):
 
 
 def force_what_misfits(dag):
-    """Force each job of ``dag`` whose outputs are not what they should be, and say why."""
+    """Force each job of ``dag`` whose outputs are not what they should be, and say why.
+
+    Returns the jobs that were forced.
+    """
     reasons, forced = [], set()
     for level in dag.toposorted():
         for job in level:
@@ -60,7 +64,7 @@ def force_what_misfits(dag):
             # an overview is made again after what it shows
             before = [one for one in dag.dependencies[job] if one in forced]
             after = before and RECIPES.beside(job.output[0]) is None
-            if reason or after:
+            if reason or after or copies_times(dag, job, before):
                 forced.add(job)
                 dag.forcefiles.update(job.output)
                 # Snakemake leaves out what comes after a job that runs, ancient inputs apart
@@ -72,6 +76,38 @@ def force_what_misfits(dag):
         logger.info(f"to be made again: {reason}")
     if len(reasons) > REASONS_SHOWN:
         logger.info(f"to be made again: {len(reasons) - REASONS_SHOWN} more")
+    return forced
+
+
+def copies_times(dag, job, before):
+    """Whether ``job`` makes metrics, which hold the seconds in what the jobs ``before`` it write."""
+    recipe = RECIPES.of(job.output[0])
+    files = chain(*(dag.dependencies[job][one] for one in before))
+    return bool(recipe) and recipe.stage == "evaluate" and any(map(is_timed, files))
+
+
+def is_timed(path):
+    return not path.endswith(".safetensors")
+
+
+@contextmanager
+def apart_from(dag, forced):
+    """Within the block artifacts that belong are not made again only because their inputs are.
+
+    What is made again from one recipe is the same; where it is not, `remaining_misfits` says so.
+    Snakemake would make again all that comes after a file that is missing.
+    """
+    held = [
+        (job, after, files)
+        for job in forced
+        for after, files in dag.depending[job].items()
+        if after not in forced and after.output and RECIPES.of(after.output[0])
+    ]
+    for job, after, _ in held:
+        dag.depending[job][after] = set()
+    yield
+    for job, after, files in held:
+        dag.depending[job][after] = files
 
 
 def remaining_misfits():
@@ -102,7 +138,8 @@ def decide_by_what_is_on_disk():
         async def update_needrun(*arguments, **options):
             if not chosen:
                 chosen.append(force_what_misfits(dag))
-            return await choose(*arguments, **options)
+            with apart_from(dag, chosen[0]):
+                return await choose(*arguments, **options)
 
         dag.update_needrun = update_needrun
 
