@@ -18,7 +18,7 @@ READY := .venv/.setup-complete
 TARGETS := $(PYTHON) workflow/targets.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo recover test test-cluster test-ui lint ui ui-server clean distclean
+.PHONY: help setup demo recover test test-cluster test-ui test-fuzz test-faults lint ui ui-server clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,12 @@ test-cluster: $(READY) ## run the workflow on a real, throw-away Slurm of two no
 test-ui: $(READY) ## test MLflow's server on PostgreSQL, and its pages in headless Chromium
 	@tests/services/install.sh
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest tests/services
+
+test-fuzz: $(READY) ## 10 000 configurations, 10 000 damaged files, 300 dry runs, 20 runs (2 h)
+	FUZZ=full OMP_NUM_THREADS=1 $(PYTHON) -m pytest -s tests/fuzz
+
+test-faults: $(READY) ## kill a run fifty times, fill its disk, close its folders (KILLS=50)
+	KILLS=$${KILLS:-50} OMP_NUM_THREADS=1 $(PYTHON) -m pytest -s tests/workflow/test_faults.py
 
 lint: $(READY) ## check format, style and types of the code and the workflow
 	.venv/bin/ruff check

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 FULL = os.environ.get("FUZZ") == "full"
 
@@ -14,9 +14,13 @@ def amount(few: int, many: int) -> int:
     return many if FULL else few
 
 
-def tried(few: int, many: int) -> settings:
-    """Hypothesis' settings for so many cases; a failure prints what makes it again."""
+def tried(few: int, many: int, shrink: bool = True) -> settings:
+    """Hypothesis' settings for so many cases; a failure prints what makes it again.
+
+    shrink: look for a smaller case after a failure, which takes many more.
+    """
     return settings(
+        phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
         max_examples=amount(few, many),
         deadline=None,
         print_blob=True,
