@@ -57,7 +57,7 @@ def networks(draw: st.DrawFn, small: bool) -> list[dict[str, Any]]:
         if number or draw(st.booleans()):
             one["name"] = draw(LABELS)
         if model == "mlp" and (small or draw(st.booleans())):
-            one["options"] = {"hidden": draw(st.lists(st.integers(8, 16), min_size=1, max_size=2))}
+            one["options"] = {"hidden": draw(st.lists(st.integers(48, 64), min_size=1, max_size=2))}
         if not small and draw(st.booleans()):
             one["train"] = draw(training(st.integers(0, 3)))
         drawn.append(one)
