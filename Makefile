@@ -47,7 +47,7 @@ test-ui: $(READY) ## test MLflow's server on PostgreSQL, and its pages in headle
 	@tests/services/install.sh
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest tests/services
 
-test-fuzz: $(READY) ## 10 000 configurations, 10 000 damaged files, 300 dry runs, 20 runs (2 h)
+test-fuzz: $(READY) ## 10 000 configurations, 10 000 damaged files, 300 dry runs, 20 runs
 	FUZZ=full OMP_NUM_THREADS=1 $(PYTHON) -m pytest -s tests/fuzz
 
 test-faults: $(READY) ## kill a run fifty times, fill its disk, close its folders (KILLS=50)

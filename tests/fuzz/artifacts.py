@@ -162,9 +162,6 @@ class Files:
         self.live({"epoch": 1, "loss": 0.5})
         self.note = self.results / "notes" / "n1-4711-0a.json"
         write_json(self.note, vars(Note("n1", 4711, 0, "out", cluster=False)))
-        inputs = [paths.dataset("digits"), paths.dense_history, paths.metrics]
-        self.facts = receipts.JobFacts("compare.py", {"a": 1}, inputs, [paths.configuration])
-        receipts.write(self.facts, self.recipes)
         self.yaml = self.results / "config.yaml"
         self.yaml.write_text("seeds: [0]\nresults: results/mine\n")
         self.latency = self.results / "latency.csv"
@@ -172,6 +169,9 @@ class Files:
         key |= {"method": "magnitude", "compression": 2.0}
         timed = {"dense": 0.5, "compact": 0.25}
         write_csv(self.latency, [{**key, **timed, "batch_size": size} for size in (1, 64)])
+        inputs = [paths.dataset("digits"), paths.dense_history, str(self.latency)]
+        self.facts = receipts.JobFacts("compare.py", {"a": 1}, inputs, [paths.configuration])
+        receipts.write(self.facts, self.recipes)
 
     def misfit(self, of: str) -> None:
         """UserError, with the reason, if the artifact ``of`` is not what it should be."""
@@ -259,7 +259,7 @@ READERS = {
     "unit record": Reader(lambda f: f.paths.metrics, unit_record),
     "receipt": Reader(lambda f: f.receipt, Files.receipt_misfit),
     "output of a receipt": Reader(lambda f: f.paths.configuration, Files.receipt_misfit),
-    "input of a receipt": Reader(lambda f: f.paths.metrics, Files.receipt_misfit),
+    "input of a receipt": Reader(lambda f: f.latency, Files.receipt_misfit),
     "history": Reader(lambda f: f.paths.dense_history, dense_curves, sealed=False),
     "experiment": reader(lambda f: f.ids, targets.experiment, sealed=False),
     "configuration": reader(lambda f: f.yaml, read_configuration, sealed=False),

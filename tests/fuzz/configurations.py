@@ -36,12 +36,15 @@ def training(
     epochs: st.SearchStrategy[int], small: bool = False
 ) -> st.SearchStrategy[dict[str, Any]]:
     """A section of a training. small: such that a network of one epoch has learnt something."""
+    needed = {"epochs": epochs}
     more = {
         "batch_size": st.sampled_from([16, 32] if small else [1, 32, 64, 1000]),
         "learning_rate": st.sampled_from([0.05, 0.1] if small else [0.01, 0.1, 1, 1e-300]),
         "schedule": st.sampled_from(["constant", "cosine"]),
     }
-    return st.fixed_dictionaries({"epochs": epochs}, optional=more)
+    if small:
+        needed |= {key: more.pop(key) for key in ("batch_size", "learning_rate")}
+    return st.fixed_dictionaries(needed, optional=more)
 
 
 @st.composite
