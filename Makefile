@@ -21,7 +21,7 @@ TARGETS := $(PYTHON) workflow/targets.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lock demo recover verify archive test test-oldest test-newest test-cluster test-ui \
-	test-mutation lint ui ui-server clean distclean
+	test-mutation test-fuzz test-faults lint ui ui-server clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,12 @@ test-ui: $(READY) ## test MLflow's server on PostgreSQL, and its pages in headle
 test-mutation: $(READY) ## break the code in one place at a time: is it noticed? (AREAS="masks records")
 	$(PYTHON) -m pip install --quiet --editable '.[mutation]'
 	OMP_NUM_THREADS=1 $(PYTHON) tests/mutation.py $$AREAS
+
+test-fuzz: $(READY) ## 10 000 configurations, 10 000 damaged files, 300 dry runs, 20 runs
+	FUZZ=full OMP_NUM_THREADS=1 $(PYTHON) -m pytest -s tests/fuzz
+
+test-faults: $(READY) ## kill a run fifty times, fill its disk, close its folders (KILLS=50)
+	KILLS=$${KILLS:-50} OMP_NUM_THREADS=1 $(PYTHON) -m pytest -s tests/workflow/test_faults.py
 
 lint: $(READY) ## check format, style and types of the code and the workflow
 	.venv/bin/ruff check

@@ -1,9 +1,9 @@
 """Tensors on disk: safetensors files that say what they hold, and by what they were made.
 
 The header of such a file has one entry, ``graphprune``: JSON with the ``kind``, the digest of
-the tensors (``content``), the caller's metadata and, for an artifact of a run, what ``made`` it
-(`graphprune.provenance`). One entry, because safetensors writes several in random order, and the
-same tensors are to be the same bytes.
+the tensors (``content``), the caller's metadata, for an artifact of a run what ``made`` it
+(`graphprune.provenance`), and the digest of all these (``seal``). One entry, because safetensors
+writes several in random order, and the same tensors are to be the same bytes.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphprune.errors import UserError
-from graphprune.files import atomic
+from graphprune.errors import UserError, shown
+from graphprune.files import SEAL, atomic, is_sealed, sealed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 KEY = "graphprune"
 # what the header says beside the caller's metadata
-_OWN = ("kind", "content", "packed", "made")
+_OWN = ("kind", "content", "packed", "made", SEAL)
 # what the names of tensors that lie beside the others begin with
 BESIDE = "beside:"
 # safetensors' own limit of a header
@@ -63,7 +63,7 @@ def save(
     with atomic(path) as temporary:
         temporary.touch()
         mode = temporary.stat().st_mode
-        save_file(stored, temporary, metadata={KEY: json.dumps(header, sort_keys=True)})
+        save_file(stored, temporary, metadata={KEY: json.dumps(sealed(header), sort_keys=True)})
         # save_file lets nobody but the owner read the file; colleagues share the disk
         temporary.chmod(mode)
 
@@ -115,7 +115,11 @@ def _unpack(tensors: dict[str, Tensor], shapes: Mapping[str, list[int]]) -> dict
     import torch
 
     for name, shape in shapes.items():
-        bits = np.unpackbits(tensors[name].numpy(), count=math.prod(shape))
+        count = math.prod(shape)
+        # else a shape could ask for any amount of memory
+        if min(shape, default=0) < 0 or -(-count // 8) != tensors[name].numel():
+            raise ValueError(f"{name!r} cannot have the shape {shape}")
+        bits = np.unpackbits(tensors[name].numpy(), count=count)
         tensors[name] = torch.from_numpy(bits.astype(bool)).reshape(shape)
     return tensors
 
@@ -145,8 +149,9 @@ def load(
             if name.startswith(BESIDE) == beside
         }
         return chosen, _metadata(record)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: damaged header ({error!r}); remove it and run again") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = shown(error, 200)
+        raise UserError(f"{path}: damaged header ({reason}); remove it and run again") from error
 
 
 def metadata(path: str | Path, kind: str) -> dict[str, str]:
@@ -180,7 +185,7 @@ def header(path: str | Path, kind: str | None = None) -> dict[str, Any]:
             entries = json.loads(stream.read(length))
         written = entries.get("__metadata__", {}).get(KEY)
     except (OSError, ValueError, AttributeError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = shown(str(error), 200)
         raise UserError(
             f"{file}: damaged or not a safetensors file ({reason}); {expected}"
         ) from error
@@ -199,8 +204,10 @@ def _checked(file: Path, written: object, kind: str | None, expected: str) -> di
         raise UserError(
             f"{file}: was written by an older version of graphprune; {expected}; make it again"
         )
+    if not is_sealed(record):
+        raise UserError(f"{file}: damaged, its header is not the one written; make it again")
     if kind not in (None, record["kind"]):
-        raise UserError(f"{file}: is a graphprune {record['kind']}; {expected}")
+        raise UserError(f"{file}: is a graphprune {shown(record['kind'])[1:-1]}; {expected}")
     return record
 
 
@@ -212,8 +219,9 @@ def _opened(path: str | Path, kind: str) -> Iterator[Any]:
         with safe_open(path, framework="pt") as opened:
             yield opened
     except (SafetensorError, OSError) as error:
+        reason = shown(str(error), 200)
         raise UserError(
-            f"{path}: damaged or not a safetensors file ({error}); expected a graphprune {kind}"
+            f"{path}: damaged or not a safetensors file ({reason}); expected a graphprune {kind}"
         ) from error
 
 

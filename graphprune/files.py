@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from graphprune.errors import UserError
+from graphprune.errors import UserError, shown
 
 # the entry of a JSON artifact that says what made it, and holds the digest of the others
 MADE = "made"
+# the entry that holds the digest of the entries beside it
+SEAL = "seal"
 
 # the names of the temporary files of `atomic`
 TEMPORARY = re.compile(r"\.(?P<pid>\d+)\..+")
@@ -46,7 +48,7 @@ def write_json(
     """Write ``value`` as indented JSON, atomically.
 
     made: what made it (`graphprune.provenance`), stored as the entry ``made`` together with a
-    digest of ``value``.
+    digest of ``value`` and one of the entry itself.
     """
     written = dict(value) if made is None else digested(value, made)
     with atomic(path) as temporary:
@@ -56,14 +58,17 @@ def write_json(
 def digested(
     value: Mapping[str, object], made: Mapping[str, object] | None = None
 ) -> dict[str, object]:
-    """``value`` with the entry ``made``, which holds a digest of the others."""
-    return {**value, MADE: {**(made or {}), "content": _content(value)}}
+    """``value`` with the entry ``made``, which holds a digest of the others and of itself."""
+    return {**value, MADE: sealed({**(made or {}), "content": json_digest(value)})}
 
 
-def read_json(path: str | Path, what: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_json(
+    path: str | Path, what: str, needs_made: bool = False
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """What `write_json` wrote: the value, and what made it (empty where nothing was given).
 
-    what: what the file should hold, for errors.
+    what: what the file should hold, for errors. needs_made: refuse a file without the entry
+    ``made``, of which nobody knows whether it was changed.
 
     Raises UserError, naming the file, if it is missing, no JSON, or changed since it was written.
 
@@ -74,17 +79,40 @@ def read_json(path: str | Path, what: str) -> tuple[dict[str, Any], dict[str, An
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file; expected {what}") from error
     except (OSError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = shown(str(error), 200)
         raise UserError(f"{path}: cannot be read ({reason}); expected {what}") from error
     if not isinstance(value, dict):
         raise UserError(f"{path}: holds {type(value).__name__}; expected {what}")
-    made = value.pop(MADE, {})
-    if not isinstance(made, dict) or made.get("content", _content(value)) != _content(value):
+    if MADE not in value:
+        if needs_made:
+            raise UserError(f"{path}: does not say what made it; expected {what}")
+        return value, {}
+    made = value.pop(MADE)
+    if not is_sealed(made) or made.get("content") != json_digest(value):
         raise UserError(f"{path}: was changed after it was written; remove it and run again")
+    del made[SEAL]
     return value, made
 
 
-def _content(value: Mapping[str, object]) -> str:
+def sealed(entries: Mapping[str, object]) -> dict[str, object]:
+    """``entries`` and their digest.
+
+    >>> is_sealed(sealed({"kind": "mask"}))
+    True
+    """
+    return {**entries, SEAL: json_digest(entries)}
+
+
+def is_sealed(entries: object) -> bool:
+    """Whether ``entries`` are what `sealed` made."""
+    if not isinstance(entries, dict):
+        return False
+    others = {key: value for key, value in entries.items() if key != SEAL}
+    return entries.get(SEAL) == json_digest(others)
+
+
+def json_digest(value: Mapping[str, object]) -> str:
+    """SHA-256, hexadecimal, of ``value`` as JSON; the order of its keys plays no part."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 

@@ -334,7 +334,8 @@ def check_format(results: str | Path) -> None:
     """UserError if ``results`` is a folder of results that another version has written."""
     marker = Path(results) / MARKER
     if marker.is_file() and (written := marker.read_text(errors="replace")) != _MARK:
-        form = written.rpartition("format ")[2].strip() if "format" in written else "before 3"
+        known = re.fullmatch(r"results of graphprune, format (\d{1,9})\n", written)
+        form = known[1] if known else "before 3"
         raise UserError(
             f"{results}: results of another version of graphprune, whose files (format {form}) "
             f"this one does not read (format {FORMAT}); choose another folder, or remove this one "

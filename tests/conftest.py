@@ -12,6 +12,7 @@ pytest.register_assert_rewrite(
     "cluster.workspace",
     "configuration.examples",
     "graph_checks",
+    "interrupted_runs",
     "plugin_examples",
     "tracking_examples",
 )

@@ -157,7 +157,7 @@ def experiment(note: Path) -> str:
         number = json.loads(note.read_text())["experiment_id"]
         if not str(number).isdecimal():
             raise ValueError(number)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
             f"{note}: names no experiment; remove the file and run make demo"
         ) from error

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 
 from graphprune import checkpoints
 from graphprune.data.base import Dataset, Scaling, Split
-from graphprune.errors import UserError
+from graphprune.errors import UserError, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 KIND = "dataset"
+# what reading a dataset raises whose header is not that of one; a RecursionError is a RuntimeError
+_UNREADABLE = (
+    ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError
+)  # fmt: skip
 
 
 def save(path: str | Path, dataset: Dataset, made: Mapping[str, object] | None = None) -> None:
@@ -30,6 +34,7 @@ def save(path: str | Path, dataset: Dataset, made: Mapping[str, object] | None =
     metadata = {
         "name": dataset.name,
         "classes": json.dumps(dataset.classes),
+        "examples": json.dumps({name: len(split) for name, split in dataset.splits().items()}),
         "input_shape": json.dumps(dataset.input_shape),
         "scaling": json.dumps(None if dataset.scaling is None else vars(dataset.scaling)),
         "digest": dataset.digest,
@@ -47,8 +52,8 @@ def read(path: str | Path) -> Dataset:
     try:
         dataset = _decode(tensors, metadata)
         damaged = dataset.digest != metadata["digest"]
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"{path}: damaged dataset ({error!r}); prepare it again") from error
+    except _UNREADABLE as error:
+        raise UserError(f"{path}: damaged dataset ({shown(error)}); prepare it again") from error
     if damaged:
         raise UserError(f"{path}: damaged dataset (digest differs); prepare it again")
     return dataset

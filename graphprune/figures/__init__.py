@@ -11,7 +11,7 @@ from graphprune.figures.accuracy import accuracy_against_compression, scoring_co
 from graphprune.figures.cost import cost_against_compression
 from graphprune.figures.curvature import curvature_histogram, removal_curves
 from graphprune.figures.density import layer_density
-from graphprune.figures.graphs import neural_graph, regular_graph
+from graphprune.figures.graphs import neural_graph, no_regular_graph, regular_graph
 from graphprune.figures.path_length import accuracy_against_aspl
 from graphprune.figures.probabilities import keep_probabilities
 from graphprune.figures.style import looks, save
@@ -26,6 +26,7 @@ __all__ = [
     "layer_density",
     "looks",
     "neural_graph",
+    "no_regular_graph",
     "regular_graph",
     "removal_curves",
     "save",

@@ -62,6 +62,18 @@ def regular_graph(adjacency: npt.ArrayLike, title: str = "") -> Figure:
 
 
 @styled
+def no_regular_graph(title: str = "") -> Figure:
+    """What stands in place of `regular_graph` where every layer keeps all its weights.
+
+    At a compression ratio close to 1 no layer has a graph of a degree below its nodes.
+    """
+    figure = new_figure(7.0, 4.4)
+    figure.suptitle(title)
+    figure.text(0.5, 0.5, "Every layer is dense: there is no graph to draw.", ha="center")
+    return figure
+
+
+@styled
 def neural_graph(
     source: npt.ArrayLike,
     target: npt.ArrayLike,

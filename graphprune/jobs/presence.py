@@ -213,7 +213,7 @@ def forget_all(folder: Path) -> None:
 def _read(path: Path) -> Note | None:
     try:
         note = Note(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
     types = (str, int, int, str, bool)
     return note if tuple(map(type, asdict(note).values())) == types else None

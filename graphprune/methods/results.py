@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphprune import checkpoints
-from graphprune.errors import UserError
+from graphprune.errors import UserError, shown
 from graphprune.files import read_json, write_json
 from graphprune.masks import Masks, prune
 from graphprune.methods.base import Result
@@ -82,9 +82,9 @@ def load_part(path: str | Path) -> tuple[Scored, float]:
     """Read a part of a score, with its report, and the seconds it took; errors as for `load`."""
     scored, metadata = _scored(path)
     try:
-        report = json.loads(metadata["report"])
+        report = _numbers(json.loads(metadata["report"]))
         seconds = float(metadata["seconds"])
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise UserError(f"{path}: is no part of a score; remove it and run again") from error
     return Scored(Result(scored.result.scores, report=report), scored.method), seconds
 
@@ -105,21 +105,27 @@ def _scored(path: str | Path) -> tuple[Scored, dict[str, str]]:
 def save_report(path: str | Path, report: Report, made: Mapping[str, object] | None = None) -> None:
     """Write ``report`` atomically as JSON."""
     value = {"method": report.method, "seconds": report.seconds, "report": report.numbers}
-    write_json(path, value, made)
+    write_json(path, value, made or {})
 
 
 def load_report(path: str | Path) -> Report:
     """Read what `save_report` wrote; UserError names a file that is missing or damaged."""
-    value, _ = read_json(path, "the report of a method")
+    value, _ = read_json(path, "the report of a method", needs_made=True)
     try:
-        numbers = dict(value["report"])
-        if not all(isinstance(number, int | float) for number in numbers.values()):
-            raise TypeError("its numbers are none")
-        return Report(str(value["method"]), numbers, float(value["seconds"]))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        seconds = float(value["seconds"])
+        return Report(str(value["method"]), _numbers(value["report"]), seconds)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(
-            f"{path}: is not the report of a method ({error!r}); remove it and run again"
+            f"{path}: is not the report of a method ({shown(error)}); remove it and run again"
         ) from error
+
+
+def _numbers(report: object) -> dict[str, float]:
+    if not isinstance(report, dict) or not all(
+        isinstance(number, int | float) for number in report.values()
+    ):
+        raise TypeError("its numbers are none")
+    return report
 
 
 def masks_of(scored: Scored, sparsity: float, scope: str) -> Masks:

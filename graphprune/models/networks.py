@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphprune import checkpoints
-from graphprune.errors import UserError
+from graphprune.errors import UserError, shown
 from graphprune.models import pruned
 from graphprune.randomness import seed_of
 
@@ -105,8 +105,11 @@ def load(path: str | Path) -> tuple[nn.Module, Identity]:
     identity = _identity(path, metadata)
     if "mask" in metadata:
         masks = pruned.read_beside(path, metadata["mask"])
-        tensors = pruned.expand(path, tensors, masks, json.loads(metadata["aliases"]))
-    model = identity.build()
+        tensors = pruned.expand(path, tensors, masks, _aliases(path, metadata))
+    try:
+        model = identity.build()
+    except (UserError, RuntimeError, MemoryError) as error:
+        raise UserError(f"{path}: its network cannot be built ({shown(error, 200)})") from error
     checkpoints.fill(model, tensors, path)
     return model.eval(), identity
 
@@ -126,8 +129,35 @@ def load_pruned(start: str | Path, mask: str | Path) -> tuple[nn.Module, Identit
 def _identity(path: str | Path, metadata: Mapping[str, str]) -> Identity:
     try:
         stored = json.loads(metadata["network"])
-        return Identity(**{**stored, "input_shape": tuple(stored["input_shape"])})
-    except (KeyError, TypeError, ValueError) as error:
+        identity = Identity(**{**stored, "input_shape": tuple(stored["input_shape"])})
+        if not _is_plausible(identity):
+            raise ValueError(stored)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise UserError(
             f"{path}: does not say which network it holds; expected a checkpoint of graphprune"
         ) from error
+    return identity
+
+
+def _is_plausible(identity: Identity) -> bool:
+    """Whether all fields are of their types."""
+    texts = (identity.dataset, identity.model, identity.network)
+    counts = (*identity.input_shape, identity.num_classes)
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(type(count) is int and count > 0 for count in counts)
+        and type(identity.seed) is int
+        and isinstance(identity.options, dict)
+    )
+
+
+def _aliases(path: str | Path, metadata: Mapping[str, str]) -> dict[str, str]:
+    try:
+        aliases = json.loads(metadata["aliases"])
+        if not isinstance(aliases, dict) or not all(isinstance(a, str) for a in aliases.values()):
+            raise ValueError(aliases)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path}: does not say which layers share weights; remove it and run again"
+        ) from error
+    return aliases

@@ -45,7 +45,11 @@ def save(
 
 def read(path: str | Path) -> Masks:
     """The masks in a file written by `save`; UserError names a missing, damaged or foreign one."""
-    return checkpoints.load(path, KIND)[0]
+    masks, _ = checkpoints.load(path, KIND)
+    for name, mask in masks.items():
+        if str(mask.dtype) != "torch.bool":
+            raise UserError(f"{path}: {name!r} is no boolean mask; remove it and run again")
+    return masks
 
 
 def read_beside(path: str | Path, content: str) -> Masks:
@@ -69,6 +73,8 @@ def apply_file(model: nn.Module, path: str | Path) -> None:
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     trained, _ = checkpoints.load(path, KIND, beside=True)
+    if metadata.get(_RESCALE) not in ("true", "false"):
+        raise UserError(f"{path}: does not say whether kept weights are rescaled; make it again")
     if trained:
         full = expand(path, trained, {name: masks[name] for name in masks if name in trained}, {})
         checkpoints.fill(model, {**model.state_dict(), **full}, path)
@@ -124,6 +130,8 @@ def expand(
 ) -> dict[str, Tensor]:
     """The weights that `compress` shortened: 0.0 outside the masks. path: for errors."""
     full = dict(weights)
+    if strange := [name for name in aliases.values() if name not in masks]:
+        raise UserError(f"{path}: shares the weights of {strange[0]!r}, which has no mask")
     for name, mask in masks.items():
         kept = weights.get(name)
         if kept is None or kept.shape != (int(mask.sum()),):

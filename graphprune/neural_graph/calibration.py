@@ -111,4 +111,7 @@ def read(path: str | Path) -> tuple[Tensor, Tensor]:
     Raises UserError, naming the file, if it is missing, damaged or not of this kind.
     """
     tensors, _ = checkpoints.load(path, KIND)
-    return tensors[LAYER + "input"], tensors["labels"]
+    inputs, labels = tensors.get(LAYER + "input"), tensors.get("labels")
+    if inputs is None or labels is None or labels.shape != inputs.shape[:1]:
+        raise UserError(f"{path}: holds no labelled examples; remove it and run again")
+    return inputs, labels

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from graphprune import checkpoints
+from graphprune.errors import UserError, shown
 from graphprune.probmask.settings import Settings
 from graphprune.training.optimizers import SGD, Adam
 
@@ -81,12 +82,18 @@ def write(path: str | Path, tensors: dict[str, Tensor], written: dict[str, Any])
 def read(path: str | Path, expected: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read a checkpoint; ForeignCheckpointError names the setting that differs."""
     tensors, metadata = checkpoints.load(path, KIND)
-    written = json.loads(metadata["written"])
-    stored = written["training"]
+    try:
+        written = json.loads(metadata["written"])
+        stored = dict(written["training"])
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path}: does not say which training it is of (delete the file to start over)"
+        ) from error
     for key in sorted(expected.keys() | stored.keys()):
         if stored.get(key) != expected.get(key):
+            there, here = shown(stored.get(key)), shown(expected.get(key))
             raise checkpoints.ForeignCheckpointError(
-                f"{path}: {key} is {stored.get(key)!r} there, {expected.get(key)!r} here; "
+                f"{path}: {shown(key)[1:-1]} is {there} there, {here} here; "
                 "expected a checkpoint of this training (delete the file to start over)"
             )
     return tensors, written

@@ -75,7 +75,7 @@ class Disk:
                     return f"{path}: was made from another file than {parent.path}"
         except UserError as error:
             return str(error)
-        except (KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, AttributeError, RecursionError):
             return f"{path}: does not say completely what made it"
         return ""
 

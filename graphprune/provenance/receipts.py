@@ -67,8 +67,8 @@ def write(job: JobFacts, recipes: Recipes) -> None:
         "outputs": _digests(job.outputs, recipes),
         **maker(),
     }
-    # with a digest of itself
-    write_json(recipes.results.made(job.outputs[0]), note, made={})
+    # sealed, but nothing more is to say
+    write_json(recipes.results.made(job.outputs[0]), note, {})
 
 
 def _digests(paths: Sequence[str], recipes: Recipes) -> dict[str, str]:
@@ -82,7 +82,7 @@ def misfit(job: JobFacts, recipes: Recipes) -> str:
         if not Path(path).exists():
             return f"{path}: no such file"
     try:
-        note, _ = read_json(recipes.results.made(first), f"what made {first}")
+        note, _ = read_json(recipes.results.made(first), f"what made {first}", needs_made=True)
         if note["recipe"] != job.digest(recipes):
             return f"{first}: was made from other results, or in another way"
         for path in job.noted(recipes):
@@ -94,6 +94,8 @@ def misfit(job: JobFacts, recipes: Recipes) -> str:
                 return f"{path}: was changed after it was written"
     except UserError as error:
         return str(error)
+    except OSError as error:
+        return f"{error.filename or first}: {error.strerror}"
     except (KeyError, TypeError, AttributeError):
-        return f"{first}: does not say completely what made it"
+        return f"{recipes.results.made(first)}: does not say completely what made {first}"
     return ""

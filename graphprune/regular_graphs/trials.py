@@ -35,6 +35,9 @@ def save_graphs(path: str | Path, graphs: Sequence[Adjacency]) -> None:
 def load_graphs(path: str | Path) -> list[Adjacency]:
     """Read what ``save_graphs`` wrote; UserError names a file that is missing or foreign."""
     tensors, _ = checkpoints.load(path, KIND)
+    for name, graph in tensors.items():
+        if graph.dtype != torch.bool or graph.ndim != 2 or graph.shape[0] != graph.shape[1]:
+            raise UserError(f"{path}: {name} is no boolean matrix (n, n); remove it and run again")
     return [tensors[name].numpy() for name in sorted(tensors)]
 
 

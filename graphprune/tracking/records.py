@@ -7,13 +7,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphprune import checkpoints
 from graphprune.comparison.columns import UNIT_LABELS, UNIT_METRICS
-from graphprune.errors import UserError
+from graphprune.errors import UserError, shown
+from graphprune.files import read_json
 from graphprune.jobs.provenance import places
 from graphprune.layout import NetworkPaths, UnitPaths
+from graphprune.models import networks
 from graphprune.models.catalog import MODELS
 from graphprune.plugins import file_of
 from graphprune.tracking import DatasetRecord, UnitRecord
@@ -21,8 +23,13 @@ from graphprune.tracking.unit import digest
 from graphprune.training.regimes import FINETUNE
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from graphprune.tracking.models import ModelFormat
 
+# no number of a record is as large
+MOST = 1e18
 # columns of a history that the same seed reproduces
 CURVES = ("loss", "accuracy_train", "accuracy_validation", "learning_rate")
 
@@ -94,7 +101,7 @@ def unit_record(network: Network, metrics_path: Path, settings: Mapping[str, obj
     one folder above. They are recorded once, where they exist (scores are removed once they have
     served), and so are the logs of the method's jobs.
     """
-    metrics = json.loads(metrics_path.read_text())
+    metrics = _metrics(metrics_path)
     paths = UnitPaths.of(network.results, metrics_path)
     labels = {label: metrics[label] for label in UNIT_LABELS}
     name = f"{paths.method} {paths.ratio}"
@@ -134,18 +141,17 @@ def unit_record(network: Network, metrics_path: Path, settings: Mapping[str, obj
 
 def dataset_record(path: Path) -> DatasetRecord:
     """The prepared dataset in the file ``path``, by its header alone."""
-    from safetensors import safe_open
-
     header = checkpoints.metadata(path, "dataset")
-    with safe_open(path, framework="numpy") as opened:
-        sizes = {
-            key.removesuffix(".labels"): opened.get_slice(key).get_shape()[0]
-            for key in opened.keys()  # noqa: SIM118
-            if key.endswith(".labels")
+    try:
+        profile = {
+            "examples": json.loads(header["examples"]),
+            "shape": json.loads(header["input_shape"]),
+            "classes": len(json.loads(header["classes"])),
         }
-    shape = json.loads(header["input_shape"])
-    profile = {"examples": sizes, "shape": shape, "classes": len(json.loads(header["classes"]))}
-    return DatasetRecord(header["name"], header["digest"], path.name, profile)
+        name, content = str(header["name"]), str(header["digest"])
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: does not say what it holds; prepare the dataset again") from error
+    return DatasetRecord(name, content, path.name, profile)
 
 
 def model_format(folder: Path, weights: Path, calibration: Path) -> ModelFormat:
@@ -153,15 +159,22 @@ def model_format(folder: Path, weights: Path, calibration: Path) -> ModelFormat:
 
     folder: for its files. calibration: file of examples; the first becomes the model's example.
     """
-    from safetensors import safe_open
-
     from graphprune.tracking.models import ModelFormat
 
-    identity = json.loads(checkpoints.metadata(weights, "checkpoint")["network"])
-    with safe_open(calibration, framework="numpy") as opened:
-        example = opened.get_slice("layer/input")[0:1]
-    plugin = file_of(MODELS, identity["model"])
-    return ModelFormat(folder, example, identity["num_classes"], weights, plugin)
+    identity = networks.identity_of(weights)
+    plugin = file_of(MODELS, identity.model)
+    example = first_example(calibration)
+    return ModelFormat(folder, example, identity.num_classes, weights, plugin)
+
+
+def first_example(calibration: Path) -> NDArray[np.float32]:
+    """Input ``(1, *input shape)`` from a file of calibration examples."""
+    tensors, _ = checkpoints.load(calibration, "calibration")
+    inputs = tensors.get("layer/input")
+    if inputs is None or str(inputs.dtype) != "torch.float32":
+        raise UserError(f"{calibration}: holds no examples; remove it and run again")
+    example: NDArray[np.float32] = inputs[:1].numpy()
+    return example
 
 
 def made_by(path: Path) -> dict[str, str]:
@@ -226,16 +239,53 @@ def _times(written: Path, seconds: float) -> tuple[int, int]:
     return end - int(1000 * seconds), end
 
 
+def _metrics(path: Path) -> dict[str, Any]:
+    """What ``metrics.json`` says of a unit, all that a record needs."""
+    metrics, _ = read_json(path, "the metrics of a unit")
+    if missing := {*UNIT_LABELS, *UNIT_METRICS, "report", "layers"} - metrics.keys():
+        raise UserError(f"{path}: lacks {min(missing)}; remove it and run again")
+    # whole numbers of JSON may be larger than any float
+    numbers = [metrics[key] for key in UNIT_METRICS]
+    layers, report = metrics["layers"], metrics["report"]
+    fits = (
+        all(isinstance(number, int | float) and abs(number) < MOST for number in numbers)
+        and isinstance(report, dict)
+        and isinstance(layers, list)
+        and all(isinstance(row, dict) and {"layer", "density"} <= row.keys() for row in layers)
+    )
+    if not fits:
+        raise UserError(f"{path}: is not the metrics of a unit; remove it and run again")
+    return metrics
+
+
 def _column(history: Path, name: str) -> list[float]:
-    with history.open(newline="") as file:
-        return [float(row[name]) for row in csv.DictReader(file)]
+    return [row[name] for row in _rows(history, name)]
 
 
 def _curves(history: Path, stage: str) -> dict[str, list[tuple[int, float]]]:
-    with history.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = _rows(history, "epoch")
     return {
-        f"{stage}/{name}": [(int(row["epoch"]), float(row[name])) for row in rows]
+        f"{stage}/{name}": [(int(row["epoch"]), row[name]) for row in rows]
         for name in CURVES
         if rows and name in rows[0]
     }
+
+
+def _rows(history: Path, needed: str) -> list[dict[str, float]]:
+    """The rows of a history, all numbers; UserError, naming the file, if they are none."""
+    try:
+        with history.open(newline="") as file:
+            rows = [
+                {name: float(text) for name, text in row.items()} for row in csv.DictReader(file)
+            ]
+        for row in rows:
+            if needed not in row or not row.get("epoch", 0.0).is_integer():
+                raise ValueError(f"a row lacks {needed}")
+            if not 0 <= row.get("seconds", 0.0) < MOST:
+                raise ValueError(f"an epoch took {row['seconds']} seconds")
+    except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
+        reason = shown(error)
+        raise UserError(
+            f"{history}: is no history of a training ({reason}); make it again"
+        ) from error
+    return rows

@@ -89,7 +89,32 @@ def running(results: str | Path, since: float) -> list[Running]:
                 # the last line may be half written
                 lines = path.read_text().split("\n")[:-1]
                 head, *rows = [json.loads(line) for line in lines]
-                trainings.append(Running(**head, rows=tuple(rows)))
-        except (OSError, ValueError, TypeError):
+                training = Running(**head, rows=tuple(rows))
+                if _is_whole(training):
+                    trainings.append(training)
+        except (OSError, ValueError, TypeError, RecursionError):
             continue
     return trainings
+
+
+def _is_whole(training: Running) -> bool:
+    """Whether a training is what `LiveCurve` writes; its file may be damaged."""
+    return (
+        all(isinstance(text, str) for text in (training.unit, training.stage))
+        and isinstance(training.labels, dict)
+        and _is_finite(training.started)
+        and all(
+            isinstance(row, dict) and "epoch" in row and all(map(_is_number, row.values()))
+            for row in training.rows
+        )
+        and all(_is_finite(row["epoch"]) for row in training.rows)
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_finite(value: float) -> bool:
+    # whole numbers of JSON may be larger than any float
+    return _is_number(value) and abs(value) < 1e15

@@ -201,7 +201,7 @@ def test_a_compact_network_that_differs_is_refused(monkeypatch):
         savings(network(), {}, (3, 8, 8))
 
 
-def test_each_latency_is_that_of_its_network(monkeypatch):
+def test_no_two_latencies_are_swapped(monkeypatch):
     model = network()
     masks = masks_of(model)
 

@@ -6,6 +6,8 @@ import numpy as np
 from figure_examples import FAMILIES, net, ring
 from matplotlib.collections import LineCollection
 
+from graphprune import figures
+
 
 def test_regular_graph_draws_every_edge_and_states_its_aspl() -> None:
     figure = FAMILIES["regular"]()
@@ -16,6 +18,12 @@ def test_regular_graph_draws_every_edge_and_states_its_aspl() -> None:
     assert "n = 8, k = 2" in heading
     assert "ASPL 2.286 (Moore bound 2.286)" in heading
     np.testing.assert_array_equal(blocks.images[0].get_array(), ring())
+
+
+def test_where_every_layer_is_dense_the_figure_says_so() -> None:
+    figure = figures.no_regular_graph("digits · mlp")
+    assert figure.get_suptitle() == "digits · mlp"
+    assert [text.get_text() for text in figure.texts if "dense" in text.get_text()]
 
 
 def test_neural_graph_draws_the_most_negative_edges_on_top() -> None:

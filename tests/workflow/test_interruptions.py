@@ -5,17 +5,16 @@ import os
 import platform
 import random
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import asdict
 
 import pytest
 import yaml
+from interrupted_runs import TINY, assert_clean, begin, kill, locks, wait_for
 from workflow_runs import snakemake
 
 from graphprune import checkpoints
-from graphprune.jobs.leftovers import is_follower, is_script, processes
+from graphprune.jobs.leftovers import is_script, processes
 from graphprune.jobs.presence import FOLDER, Note, notes
 
 SNAKEFILE = """
@@ -45,16 +44,6 @@ while not pathlib.Path("go").exists():
     time.sleep(0.05)
 pathlib.Path(snakemake.output[0]).write_text("whole")
 """
-TINY = {
-    "experiment": "killed",
-    "results": "out",
-    "networks": [{"dataset": "digits", "model": "mlp"}],
-    "seeds": [0],
-    "compressions": [2],
-    "train": {"epochs": 1},
-    "finetune": {"epochs": 1},
-    "methods": {"magnitude": {}},
-}
 UNIT = "out/digits/mlp/seed0/finetune/magnitude/x2/mask.safetensors"
 
 
@@ -63,37 +52,6 @@ def folder(root, tmp_path):
     (tmp_path / "Snakefile").write_text(f"ROOT = {str(root)!r}\n{SNAKEFILE}")
     (tmp_path / "slow.py").write_text(SLOW)
     return tmp_path
-
-
-def begin(snakefile, folder, *arguments):
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--directory", str(folder)]
-    command += ["--snakefile", str(snakefile / "Snakefile"), *arguments]
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def wait_for(condition, *runs):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        assert all(run.poll() is None for run in runs)
-        time.sleep(0.02)
-
-
-def locks(folder):
-    return list(folder.glob(".snakemake/locks/*.lock"))
-
-
-def kill(run, group=False):
-    os.killpg(run.pid, signal.SIGKILL) if group else run.send_signal(signal.SIGKILL)
-    run.wait()
-    # its scripts may hold the other end
-    run.stderr.close()
 
 
 def scripts(folder):
@@ -113,14 +71,6 @@ def whole(folder):
         for path in folder.rglob("*")
         if path.is_file() and not {"log", "iocache"} & set(path.parts)
     }
-
-
-def assert_clean(folder):
-    assert locks(folder) == []
-    assert notes(folder / FOLDER) == {}
-    assert not [one for one in processes(folder) if is_script(one[1]) or is_follower(one[1])]
-    assert not list(folder.glob("out/**/.[0-9]*"))
-    assert not list(folder.glob("out/live/*"))
 
 
 @pytest.mark.parametrize("seed", [0])

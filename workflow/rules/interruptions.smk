@@ -3,7 +3,7 @@
 
 from contextlib import contextmanager
 
-from snakemake.exceptions import LockException, WorkflowError
+from snakemake.exceptions import LockException, ProtectedOutputException, WorkflowError
 
 from graphprune.jobs import leftovers
 from graphprune.jobs.presence import FOLDER, Note, Presence, during
@@ -54,6 +54,12 @@ def run_of_folder(executor_plugin, **settings):
         raise
     except UserError as error:
         raise WorkflowError(str(error)) from None
+    except ProtectedOutputException as error:
+        # its last line is the first of the files
+        first = str(error).split()[-1]
+        raise WorkflowError(
+            f"{first}: is to be made again, but is write-protected; make it writable, then run again"
+        ) from None
 
 
 def has_locked():

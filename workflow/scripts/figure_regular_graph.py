@@ -16,6 +16,10 @@ with job(snakemake) as log:
             snakemake.params.seed, "score", "{dataset}/{network}/{method}".format(**names)
         ),
     )
-    graph = method.graph(int(report["nodes"]), int(report["degree"]))
     title = "{dataset} · {network}".format(**names)
-    figures.save(figures.regular_graph(graph, title), snakemake.output[0])
+    if "nodes" in report:
+        graph = method.graph(int(report["nodes"]), int(report["degree"]))
+        figure = figures.regular_graph(graph, title)
+    else:
+        figure = figures.no_regular_graph(title)
+    figures.save(figure, snakemake.output[0])
