@@ -6,7 +6,6 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from graphprune.probmask.passes import Passes
 from graphprune.probmask.projection import project_
 from graphprune.probmask.settings import Settings
 from graphprune.probmask.state import Start
+from graphprune.randomness import seeded
 from graphprune.training.optimizers import SGD, Adam
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def train(
     check_budget(model, settings)
     device = next(model.parameters()).device
     epochs = settings.length(len(targets), goes_on=start is not None)
-    with _own_randomness(device, settings.seed):
+    with seeded(settings.seed, device):
         trainer = _Trainer(model, settings, epochs, start)
         identity: dict[str, Any] = {}
         if checkpoint is not None:
@@ -133,18 +133,6 @@ def check_budget(model: nn.Module, settings: Settings) -> None:
             f"sparsity {settings.sparsity} keeps {settings.keep * total:.3g} of {total} weights; "
             f"allowed: at least 1 weight, sparsity <= {1 - 1 / total:.6g}"
         )
-
-
-@contextmanager
-def _own_randomness(device: torch.device, seed: int) -> Iterator[None]:
-    """Torch's generators are seeded inside the block; after it they are as they were before."""
-    cuda = device.type == "cuda"
-    with torch.random.fork_rng(devices=[device] if cuda else []):
-        torch.default_generator.manual_seed(seed)
-        if cuda:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        yield
 
 
 class _Trainer:

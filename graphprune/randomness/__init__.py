@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 def seed_of(seed: int, stage: str, of: str) -> int:
@@ -24,3 +30,25 @@ def seed_of(seed: int, stage: str, of: str) -> int:
     """
     text = f"{seed}\n{stage}\n{of}".encode()
     return int.from_bytes(hashlib.sha256(text).digest()[:4], "big")
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Torch's generators are seeded inside the block; after it they are as they were before.
+
+    What layers draw by themselves (dropout) then depends on nothing that ran before in the process.
+
+    device: where the layers draw, besides the CPU.
+
+    >>> with seeded(5, torch.device("cpu")):
+    ...     torch.rand(1)
+    """
+    import torch
+
+    cuda = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if cuda else []):
+        torch.default_generator.manual_seed(seed)
+        if cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
