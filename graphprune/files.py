@@ -48,9 +48,10 @@ def write_json(
     made: what made it (`graphprune.provenance`), stored as the entry ``made`` together with a
     digest of ``value``.
     """
-    written = dict(value)
+    # as it is read again: JSON has no keys but strings
+    written = json.loads(json.dumps(value))
     if made is not None:
-        written[MADE] = {**made, "content": _content(value)}
+        written[MADE] = {**made, "content": _content(written)}
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(written, indent=2) + "\n")
 
