@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from graphprune.masks import apply, prune
-from graphprune.methods import scoring
+from graphprune.methods.contract import run_checked
+from graphprune.methods.magnitude import Magnitude
+from graphprune.methods.random import Random
 from graphprune.training.evaluation import accuracy
 
 if TYPE_CHECKING:
@@ -39,8 +41,8 @@ def curves(
     orders = {
         "most positive first": dict(curvature_importance),
         "most negative first": {name: -score for name, score in curvature_importance.items()},
-        "magnitude": scoring.score(model, "magnitude"),
-        "random": scoring.score(model, "random", seed=draws),
+        "magnitude": run_checked(Magnitude(), model).scores,
+        "random": run_checked(Random(seed=draws), model).scores,
     }
     rows: list[dict[str, object]] = []
     for order, scores in orders.items():
