@@ -12,6 +12,12 @@ from graphprune.provenance import code
 READING = {"data", "train", "finetune", "evaluate"}
 
 
+def forget():
+    """As a new process knows nothing yet."""
+    for cached in (code.digest_of, code.plain, code._imported, code._public_names):
+        cached.cache_clear()
+
+
 @pytest.fixture
 def tree(root, tmp_path, monkeypatch):
     """A copy of the package and the scripts; a function that edits a file and gives new digests."""
@@ -24,8 +30,7 @@ def tree(root, tmp_path, monkeypatch):
             text = (tmp_path / file).read_text()
             assert old in text
             (tmp_path / file).write_text(text.replace(old, new, 1))
-        for cached in (code.digest_of, code.plain, code._imported, code._public_names):
-            cached.cache_clear()
+        forget()
         scripts = tmp_path / "workflow/scripts"
         methods = {
             name: code.digest_of(str(scripts / "score.py"), f"graphprune.methods.{name}")
@@ -35,8 +40,7 @@ def tree(root, tmp_path, monkeypatch):
         return methods | {name: code.digest_of(str(scripts / f"{name}.py")) for name in stages}
 
     yield digests
-    for cached in (code.digest_of, code.plain, code._imported, code._public_names):
-        cached.cache_clear()
+    forget()
 
 
 def changed(before, after):
@@ -174,7 +178,8 @@ def test_all_modules_of_an_installed_plug_in_count(tmp_path):
     assert set(code.closure([str(entry)])) == set(package.rglob("*.py"))
 
 
-def test_a_job_says_by_which_code_it_started(root, tree, monkeypatch):
+@pytest.mark.usefixtures("tree")
+def test_a_job_says_by_which_code_it_started(root, monkeypatch):
     monkeypatch.syspath_prepend(str(root / "workflow/scripts"))
     config = complete(
         {
@@ -187,10 +192,10 @@ def test_a_job_says_by_which_code_it_started(root, tree, monkeypatch):
     path = "results/data/digits.safetensors"
     facts = SimpleNamespace(config=config, input=[], output=[path], params={})
     job = importlib.import_module("job").Artifacts(facts)
-    tree()
+    forget()
     job.fix_code()
     file = code.PACKAGE / "data" / "splits.py"
     file.write_text(file.read_text() + "\nEDITED = True\n")
     said = job.made(path)["code"]
-    tree()
+    forget()
     assert said != job.__class__(facts).made(path)["code"]
