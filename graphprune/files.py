@@ -50,7 +50,10 @@ def write_json(
     made: what made it (`graphprune.provenance`), stored as the entry ``made`` together with a
     digest of ``value`` and one of the entry itself.
     """
-    written = dict(value) if made is None else digested(value, made)
+    # as it is read again: JSON has no keys but strings
+    written = json.loads(json.dumps(value))
+    if made is not None:
+        written = digested(written, made)
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(written, indent=2) + "\n")
 

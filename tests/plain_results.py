@@ -134,7 +134,7 @@ def train(
     steps = math.ceil(len(examples.labels) / settings["batch_size"])
     losses = []
     with torch.random.fork_rng():
-        torch.manual_seed(seed_of(seed, "network", "training"))
+        torch.manual_seed(seed_of(seed, "train", "dropout"))
         for epoch in range(settings["epochs"]):
             model.train()
             total = 0.0

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from graphprune.comparison import reading
 from graphprune.errors import UserError
 from graphprune.masks import apply, prune
-from graphprune.methods import scoring
+from graphprune.methods.contract import run_checked
+from graphprune.methods.magnitude import Magnitude
+from graphprune.methods.random import Random
 from graphprune.training.evaluation import accuracy
 
 if TYPE_CHECKING:
@@ -45,8 +47,8 @@ def curves(
     importances = (
         dict(curvature_importance),
         {name: -score for name, score in curvature_importance.items()},
-        scoring.score(model, "magnitude"),
-        scoring.score(model, "random", seed=draws),
+        run_checked(Magnitude(), model).scores,
+        run_checked(Random(seed=draws), model).scores,
     )
     rows: list[dict[str, object]] = []
     for order, scores in zip(ORDERS, importances, strict=True):

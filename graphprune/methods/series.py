@@ -12,6 +12,7 @@ from graphprune.checkpoints import ForeignCheckpointError
 from graphprune.methods.base import Method, Result
 from graphprune.methods.catalog import build, has_option, method_class
 from graphprune.methods.contract import run_checked
+from graphprune.randomness import seed_of, seeded
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -45,7 +46,8 @@ def run_series(
     Yields
     ------
     Place in ``sparsities``, result, and wall time in seconds. The time of a run that started from
-    others' results includes theirs.
+    others' results includes theirs. What a method draws from torch's own generator follows its
+    option ``seed`` (0 without one), whichever sparsities ran before.
 
     Raises
     ------
@@ -66,7 +68,9 @@ def run_series(
                 chosen["checkpoint"] = str(checkpoints[place])
         method = build(name, **chosen)
         start = time.perf_counter()
-        result = _run(method, chosen, looser, model, inputs, targets)
+        drawn = seed_of(int(str(options.get("seed", 0))), "score", "torch")
+        with seeded(drawn, next(model.parameters()).device):
+            result = _run(method, chosen, looser, model, inputs, targets)
         seconds = time.perf_counter() - start
         if method.chained():
             looser = result

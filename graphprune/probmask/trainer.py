@@ -23,7 +23,7 @@ from graphprune.probmask.passes import Passes
 from graphprune.probmask.projection import check_kept, project_
 from graphprune.probmask.settings import Settings
 from graphprune.probmask.state import Start
-from graphprune.randomness import own_randomness
+from graphprune.randomness import seeded
 from graphprune.training.optimizers import SGD, Adam
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def train(
     check_budget(model, settings)
     device = next(model.parameters()).device
     epochs = settings.length(len(targets), goes_on=start is not None)
-    with own_randomness(device, settings.seed):
+    with seeded(settings.seed, device):
         trainer = _Trainer(model, settings, epochs, start)
         identity: dict[str, Any] = {}
         if checkpoint is not None:

@@ -22,7 +22,7 @@ from graphprune.provenance.code import SCRIPTS, digest_of
 from graphprune.provenance.recipes import Recipes
 
 # scripts whose outputs hold numbers that take long to make: what cannot alter them does not count
-MEASURING = ("graph", "latency", "rgp_aspl_graphs", "rgp_aspl_train")
+MEASURING = ("graph", "latency", "removal", "rgp_aspl_graphs", "rgp_aspl_train")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class JobFacts:
         looks = [(cls.name, cls.title, cls.colour, cls.marker) for cls in classes]
         parts = [
             FORMAT,
-            digest_of(str(SCRIPTS / self.script), whole=stage not in MEASURING),
+            code_of(self.script),
             [] if stage in MEASURING else looks,
             self.params,
             [known.get(path, recipes.results.inside(path)) for path in self.inputs],
@@ -57,6 +57,12 @@ class JobFacts:
     def noted(self, recipes: Recipes) -> list[str]:
         """The inputs that cannot say themselves what made them."""
         return [path for path in dict.fromkeys(self.inputs) if recipes.beside(path) is None]
+
+
+def code_of(script: str) -> str:
+    """The digest of the code behind the file ``script`` among the workflow's scripts."""
+    whole = script.removesuffix(".py") not in MEASURING
+    return digest_of(str(SCRIPTS / script), whole=whole)
 
 
 def write(job: JobFacts, recipes: Recipes) -> None:

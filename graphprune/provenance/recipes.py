@@ -337,7 +337,7 @@ class Recipes:
         return [builder.partition(":")[0]] if isinstance(builder, str) else []
 
     def _code(self, script: str, *modules: str | None) -> str:
-        names = [module.partition(":")[0] for module in modules if module]
+        names = [m if m.endswith(".py") else m.partition(":")[0] for m in modules if m]
         return digest_of(str(SCRIPTS / f"{script}.py"), *names)
 
     def _kept(self, key: tuple[object, ...], make: Callable[[], Recipe]) -> Recipe:

@@ -33,14 +33,15 @@ def seed_of(seed: int, stage: str, of: str) -> int:
 
 
 @contextmanager
-def own_randomness(device: torch.device, seed: int) -> Iterator[None]:
-    """Torch's global generators are seeded inside the block; after it they are as before.
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Torch's generators are seeded inside the block; after it they are as they were before.
 
-    For what draws from them, such as dropout.
+    What layers draw by themselves (dropout) then depends on nothing that ran before in the process.
 
-    >>> with own_randomness(torch.device("cpu"), 0):
+    device: where the layers draw, besides the CPU.
+
+    >>> with seeded(5, torch.device("cpu")):
     ...     torch.rand(1)
-    tensor([0.4963])
     """
     import torch
 

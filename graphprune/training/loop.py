@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from graphprune.errors import UserError
 from graphprune.masks import apply
-from graphprune.randomness import own_randomness, seed_of
+from graphprune.randomness import seed_of, seeded
 from graphprune.training.evaluation import accuracy
 from graphprune.training.optimizers import SGD, Adam, Optimizer
 from graphprune.training.settings import Settings
@@ -50,59 +50,49 @@ def train(
     One row an epoch: epoch (from 1), learning_rate (of its last step), loss (mean over the
     epoch's examples), accuracy_train (as seen step by step), accuracy_validation, seconds.
 
+    What layers draw by themselves (dropout) follows the settings' seed too, so that a network is
+    trained alike alone and after others.
+
     Raises
     ------
     UserError : the loss is not finite; names the step and the setting to change.
     """
     device = next(model.parameters()).device
-    # what the network itself draws, such as dropout, never depends on what was drawn before
-    with own_randomness(device, seed_of(settings.seed, "network", "training")):
-        return _train(model, examples, settings, masks or {}, validation, on_epoch, device)
-
-
-def _train(
-    model: nn.Module,
-    examples: Split,
-    settings: Settings,
-    masks: Mapping[str, Tensor],
-    validation: Split | None,
-    on_epoch: Callable[[Row], None] | None,
-    device: torch.device,
-) -> list[Row]:
-    masks = {name: mask.to(device) for name, mask in masks.items()}
+    masks = {name: mask.to(device) for name, mask in (masks or {}).items()}
     apply(model, masks)
     optimizer = _optimizer(model, settings)
     steps_an_epoch = math.ceil(len(examples.labels) / settings.batch_size)
     generator = torch.Generator().manual_seed(settings.seed)
     rows: list[Row] = []
-    for epoch in range(settings.epochs):
-        start = time.perf_counter()
-        model.train()
-        loss_sum = correct = 0.0
-        batches = _batches(examples, settings.batch_size, generator, device)
-        for step, batch in enumerate(batches):
-            rate = learning_rate(settings, epoch, step / steps_an_epoch)
-            loss, hits = _step(model, optimizer, rate, *batch)
-            apply(model, masks)
-            if not math.isfinite(loss):
-                raise UserError(
-                    f"loss is {loss} in epoch {epoch + 1}, step {step + 1}; "
-                    f"lower learning_rate (now {settings.learning_rate})"
-                )
-            loss_sum += loss * len(batch[1])
-            correct += hits
-        row: Row = {
-            "epoch": epoch + 1,
-            "learning_rate": rate,
-            "loss": loss_sum / len(examples.labels),
-            "accuracy_train": correct / len(examples.labels),
-        }
-        if validation is not None:
-            row["accuracy_validation"] = accuracy(model, validation)
-        row["seconds"] = time.perf_counter() - start
-        rows.append(row)
-        if on_epoch is not None:
-            on_epoch(row)
+    with seeded(seed_of(settings.seed, "train", "dropout"), device):
+        for epoch in range(settings.epochs):
+            start = time.perf_counter()
+            model.train()
+            loss_sum = correct = 0.0
+            batches = _batches(examples, settings.batch_size, generator, device)
+            for step, batch in enumerate(batches):
+                rate = learning_rate(settings, epoch, step / steps_an_epoch)
+                loss, hits = _step(model, optimizer, rate, *batch)
+                apply(model, masks)
+                if not math.isfinite(loss):
+                    raise UserError(
+                        f"loss is {loss} in epoch {epoch + 1}, step {step + 1}; "
+                        f"lower learning_rate (now {settings.learning_rate})"
+                    )
+                loss_sum += loss * len(batch[1])
+                correct += hits
+            row: Row = {
+                "epoch": epoch + 1,
+                "learning_rate": rate,
+                "loss": loss_sum / len(examples.labels),
+                "accuracy_train": correct / len(examples.labels),
+            }
+            if validation is not None:
+                row["accuracy_validation"] = accuracy(model, validation)
+            row["seconds"] = time.perf_counter() - start
+            rows.append(row)
+            if on_epoch is not None:
+                on_epoch(row)
     model.eval()
     return rows
 

@@ -94,3 +94,25 @@ def test_series_starts_over_where_the_checkpoint_is_of_another_run(tmp_path: Pat
     train(network(1), x, y, QUICK, checkpoint=file)
     ((_, result, _),) = run_series("probmask", OPTIONS, [0.8], network(), x, y, [file])
     assert same(result, ProbMask(sparsity=0.8, **OPTIONS).run(network(), x, y))
+
+
+class Drawing(graphprune.Method):
+    """Importance from torch's own generator, as a plug-in may draw it."""
+
+    name = "drawing"
+    per_sparsity = True
+    sparsity: float = 0.5
+
+    def run(self, model, inputs=None, targets=None):
+        weights = graphprune.prunable(model)
+        return Result({name: torch.rand(weight.shape) for name, weight in weights.items()})
+
+
+def test_what_a_method_draws_does_not_depend_on_what_ran_before(monkeypatch) -> None:
+    monkeypatch.setattr("graphprune.methods.series.build", lambda *_, **__: Drawing())
+    monkeypatch.setattr("graphprune.methods.series.method_class", lambda _: graphprune.Method)
+    alone = [result for _, result, _ in run_series("drawing", {}, [0.8], network())]
+    after = [result for _, result, _ in run_series("drawing", {}, [0.5, 0.8], network())]
+    assert same(alone[0], after[1])
+    other = [result for _, result, _ in run_series("drawing", {"seed": 1}, [0.8], network())]
+    assert not same(alone[0], other[0])

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from graphprune.data import Split
+from graphprune.randomness import seed_of
 from graphprune.training import loop
 from graphprune.training.settings import Settings
 
@@ -152,9 +153,8 @@ def test_training_is_that_of_plain_pytorch(settings: Settings, masked: bool) -> 
     held = masks(model) if masked else {}
     watched = Watched(model.eval(), held)
     by_name = {f"inner.{name}": mask for name, mask in held.items()}
-    torch.manual_seed(5)  # of the dropout
     rows = loop.train(watched, split, settings, by_name or None, VALIDATION)
-    torch.manual_seed(5)
+    torch.manual_seed(seed_of(settings.seed, "train", "dropout"))
     expected = plain(other, split, settings, held, watched.batches(split))
 
     assert len(rows) == len(expected) == settings.epochs
@@ -251,3 +251,19 @@ def test_no_epochs_apply_the_masks_and_nothing_else() -> None:
     assert loop.train(model, examples(), Settings(0), held, VALIDATION) == []
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name] * held.get(name, torch.tensor(1)))
+
+
+def test_dropout_depends_on_the_seed_alone() -> None:
+    states = []
+    for drawn, seed in ((0, 1), (9, 1), (0, 2)):
+        torch.manual_seed(3)
+        torch.rand(drawn)
+        before = torch.get_rng_state()
+        model = network()
+        torch.set_rng_state(before)
+        # one batch: the order of the examples makes no difference to it
+        loop.train(model, examples(), Settings(1, 23, seed=seed))
+        assert torch.equal(torch.get_rng_state(), before)
+        states.append(model.state_dict()["5.weight"])
+    assert torch.equal(states[0], states[1])
+    assert not torch.allclose(states[0], states[2], atol=1e-3)

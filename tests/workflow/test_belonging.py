@@ -200,6 +200,13 @@ def test_what_does_not_belong_is_made_again(root, copied):
     assert not jobs.keys() & {"prune", "train", "data"}
 
 
+def test_a_forced_mask_gets_the_scores_that_it_is_made_from(root, copied):
+    mask = f"{MAGNITUDE}/x2/mask.safetensors"
+    for forced in (["-f", mask], ["-R", mask, "--", mask]):
+        jobs = planned(root, copied, *write(copied), *forced)
+        assert rules(jobs) == {"prune": 1, "score": 1}
+
+
 def test_a_job_refuses_an_input_that_was_swapped_after_planning(root, copied):
     place(f"{RANDOM}/x2/finetuned.safetensors", f"{MAGNITUDE}/x2/finetuned.safetensors")(copied)
     target = f"{MAGNITUDE}/x2/metrics.json"

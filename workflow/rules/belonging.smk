@@ -23,9 +23,11 @@ inputflags:
 
 
 def to_be_made(path):
-    """Whether the artifact at ``path`` is missing, or is not what it should be."""
-    recipe = RECIPES.of(path)
-    return not PLANNING or bool(DISK.misfit(recipe, path))
+    """Whether the artifact at ``path`` is missing, is not what it should be, or may be forced."""
+    how = workflow.dag_settings
+    if not PLANNING or how.forceall or how.forcetargets or how.forcerun:
+        return True
+    return bool(DISK.misfit(RECIPES.of(path), path))
 
 
 def reason_to_run(job):

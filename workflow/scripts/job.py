@@ -65,6 +65,7 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
         artifacts = Artifacts(snakemake) if snakemake.config else None
         if artifacts:
             artifacts.check_inputs()
+            artifacts.fix_code()
         yield log
         if artifacts:
             artifacts.note_outputs()
@@ -101,6 +102,20 @@ class Artifacts:
             if (recipe := self.recipes.of(path)) and (reason := self.disk.misfit(recipe, path)):
                 raise UserError(f"{reason}; remove the file and run again")
 
+    def fix_code(self) -> None:
+        """Digest the code now, before it is imported: it may be edited while the job runs."""
+        from graphprune.provenance import artifacts, receipts
+
+        artifacts.maker()
+        # each recipe digests its stage's code
+        recipes = [self.recipes.beside(str(path)) for path in self.snakemake.output]
+        if not any(recipes):
+            receipts.code_of(self.script())
+
+    def script(self) -> str:
+        """The name of the job's script; what Snakemake runs is a copy of it under another name."""
+        return Path(sys.modules["__main__"].__file__ or "").name
+
     def made(self, path: str) -> dict[str, object]:
         """What the output ``path`` says of what made it."""
         recipe = self.recipes.of(path)
@@ -114,8 +129,7 @@ class Artifacts:
         outputs = list(map(str, self.snakemake.output))
         if all(self.recipes.beside(path) is None for path in outputs):
             facts = receipts.JobFacts(
-                # what Snakemake runs is a copy of the script under another name
-                Path(sys.modules["__main__"].__file__ or "").name,
+                self.script(),
                 dict(self.snakemake.params.items()),
                 list(map(str, self.snakemake.input)),
                 outputs,
