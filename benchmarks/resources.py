@@ -2,9 +2,10 @@
 
     python benchmarks/resources.py results
 
-It reads the files of Snakemake's ``benchmark:`` directives and prints for each stage the largest
-resident memory and the longest time of its jobs, and the least memory that one of them asks for at
-its first attempt. The share of the two Snakemakes is subtracted, for the files do not count it.
+It reads the files of Snakemake's ``benchmark:`` directives, and the last lines of the logs of jobs
+that have none, and prints for each stage the largest resident memory and the longest time of its
+jobs, and the least memory that one of them asks for at its first attempt. The share of the two
+Snakemakes is subtracted, for neither counts it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from graphprune.data.catalog import DATASETS
@@ -20,6 +22,8 @@ from graphprune.models.networks import Identity, identity_of
 
 # a job's name has the dataset's and the network's; neither contains a hyphen
 NETWORK = re.compile(rf"\b({'|'.join(DATASETS)})-([a-z0-9_]+)")
+# what job.py writes at the end of a job
+FINISHED = re.compile(r"finished after ([\d.]+) s, (\w+), peak memory (\d+) MB$", re.MULTILINE)
 # rules whose stage has another name
 STAGES = {
     "compare": "records",
@@ -38,17 +42,35 @@ def stage_of(rule: str) -> str:
     return STAGES.get(rule, rule)
 
 
-def measured(folder: Path) -> list[tuple[str, str, str, float, float]]:
+Job = tuple[str, str, str, float, float]
+
+
+def measured(folder: Path) -> list[Job]:
     """Stage, dataset, network, MB and seconds of every job."""
-    rows = []
-    for path in sorted((folder / "benchmarks").rglob("*.tsv")):
-        rule = path.relative_to(folder / "benchmarks").parts[0].removesuffix(".tsv")
-        match = NETWORK.search(path.stem)
-        dataset, network = match.groups() if match else (path.stem, "")
+    return [*from_benchmarks(folder / "benchmarks"), *from_logs(folder)]
+
+
+def from_benchmarks(folder: Path) -> Iterator[Job]:
+    for path in sorted(folder.rglob("*.tsv")):
+        rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
         with path.open() as file:
             row = list(csv.DictReader(file, delimiter="\t"))[-1]
-        rows.append((stage_of(rule), dataset, network, number(row["max_rss"]), number(row["s"])))
-    return rows
+        yield stage_of(rule), *network_in(path), number(row["max_rss"]), number(row["s"])
+
+
+def from_logs(folder: Path) -> Iterator[Job]:
+    """The jobs of rules without a benchmark; several of them share a log."""
+    for path in sorted((folder / "logs").rglob("*.log")):
+        for seconds, rule, memory in FINISHED.findall(path.read_text(errors="replace")):
+            file = folder / "benchmarks" / rule
+            if not (file.exists() or file.with_suffix(".tsv").exists()):
+                yield stage_of(rule), *network_in(path), float(memory), float(seconds)
+
+
+def network_in(path: Path) -> tuple[str, str]:
+    """Dataset and network in the name of a job's file; of a dataset's job, its dataset alone."""
+    match = NETWORK.search(path.stem)
+    return (match[1], match[2]) if match else (path.stem, "")
 
 
 def identity(folder: Path, dataset: str, network: str) -> Identity:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +9,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from benchmark_scripts import benchmark
 
 from graphprune.models import build
 from graphprune.neural_graph import trace, values
@@ -17,12 +17,7 @@ from graphprune.neural_graph import trace, values
 
 @pytest.fixture(scope="module")
 def handed_over(root: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("handed_over", root / "benchmarks/handed_over.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return benchmark(root, "handed_over")
 
 
 def test_a_graph_arrives_as_it_was(handed_over: ModuleType, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def test_the_tail_is_that_of_the_last_attempt(tmp_path):
 
 
 def test_a_job_has_finished_if_its_last_attempt_has(tmp_path):
-    end = "12:01 [7] INFO finished after 3.0 s"
+    end = "12:01 [7] INFO finished after 3.0 s, train, peak memory 300 MB"
     assert failures.has_finished([log_of(tmp_path / "a", "ERROR", end)])
     assert not failures.has_finished([log_of(tmp_path / "b", end, "ERROR")])
     assert not failures.has_finished([str(tmp_path / "none")])

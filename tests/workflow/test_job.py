@@ -6,6 +6,9 @@ import sys
 import textwrap
 
 import pytest
+from benchmark_scripts import benchmark
+
+from graphprune.jobs import failures
 
 
 def run(root, folder, body, threads=1, environment=None):
@@ -65,6 +68,21 @@ def test_every_attempt_says_where_it_ran_and_whether_it_came_to_an_end(root, tmp
     assert sum(" INFO finished after " in line for line in lines) == 1
     assert " INFO finished after " in lines[-1]
     assert "RuntimeError: boom" in lines
+
+
+def test_the_last_line_says_the_peak_of_the_memory_and_is_known_as_the_end(root, tmp_path):
+    # 300 MB that are gone at the end
+    run(root, tmp_path, "held = b'x' * 300_000_000; del held")
+    log = tmp_path / "results/logs/units/digits-mlp-seed0-finetune-random.log"
+    log.parent.mkdir(parents=True)
+    (tmp_path / "log").rename(log)
+    assert failures.has_finished([str(log)])
+    ((stage, dataset, network, memory, seconds),) = benchmark(root, "resources").measured(
+        tmp_path / "results"
+    )
+    assert (stage, dataset, network) == ("train", "digits", "mlp")
+    assert 300 < memory < 600
+    assert 0 < seconds < 60
 
 
 def test_a_user_error_is_one_line(root, tmp_path):

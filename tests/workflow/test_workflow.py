@@ -2,10 +2,12 @@
 
 import json
 import platform
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from benchmark_scripts import benchmark
 from mlflow import MlflowClient
 from workflow_runs import preset, snakemake
 
@@ -144,20 +146,28 @@ def test_every_figure_is_there_and_the_report_is_made(root, finished):
     assert "after fine-tuning" in report.read_text()
 
 
-def test_a_unit_leaves_few_files(finished):
-    """Results and MLflow together; hard links count as files, and their bytes once."""
-    folders = list(finished.glob("*/*/seed*/*/*/x*"))
-    assert len(folders) == 14
-    for folder in folders:
-        names = {path.name for path in folder.iterdir()}
+def test_every_unit_keeps_its_budget_of_bytes_and_files(root, finished):
+    units = benchmark(root, "artifacts").units(finished)
+    assert len(units) == 14
+    for unit in units:
+        names = {path.name for path in Path(unit.paths.folder).iterdir()}
         report = {"scores.json"} & names
         assert names == {"mask.safetensors", "finetuned.safetensors", "history.csv",
                          "metrics.json"} | report  # fmt: skip
-    files = [path for path in finished.rglob("*") if path.is_file() and "live" not in path.parts]
-    # the preset makes 14 units in 7 batches of 2; what belongs to the network and the whole counts
-    shared = [path for path in files if not any(part.startswith("x") for part in path.parts)]
-    recorded = [path for path in shared if "mlartifacts" in path.parts]
-    assert len(recorded) <= 14 * 3 + 60, len(recorded)
+        # MLflow's description, and links to mask and weights
+        assert len(unit.files) - len(unit.inodes) == 2
+        # the two ratios share a log, which MLflow has a copy of
+        assert unit.logs[0] == 1
+        assert unit.rows > 50
+        # the bound by hand, from the masks; LeNet-5 has 236 biases
+        masks = pruned.read(unit.paths.mask)
+        prunable = sum(mask.numel() for mask in masks.values())
+        kept = sum(int(mask.sum()) for mask in masks.values())
+        twice = 2 if unit.paths.method == "probmask" else 1
+        bound = 1.2 * (prunable / 8 + 4 * kept * twice + 4 * 236) + 64_000
+        assert unit.bound == pytest.approx(bound)
+        assert unit.bytes <= bound
+        assert unit.names <= 10
 
 
 def test_a_figure_of_a_unit_is_drawn_where_it_is_asked_for(root, finished):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -44,7 +45,7 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
 
     Inputs that were made by other settings or code than the configuration's, or that belong
     elsewhere, end the job before it starts. Outputs that cannot say themselves what made them get a
-    note. Every attempt adds a first and a last line to the log, which say where and when it ran.
+    note. Every attempt adds a first and a last line to the log: where and when it ran, its memory.
     Import heavy packages inside the block: they read the thread limits at import.
     """
     for variable in THREADS:
@@ -80,7 +81,8 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
             _end(snakemake, message)
         log.exception("%s failed", snakemake.rule)
         raise
-    log.info("finished after %.1f s", time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    log.info("finished after %.1f s, %s, peak memory %d MB", seconds, snakemake.rule, peak_memory())
 
 
 class Artifacts:
@@ -135,6 +137,17 @@ class Artifacts:
                 outputs,
             )
             receipts.write(facts, self.recipes)
+
+
+def peak_memory() -> int:
+    """The most resident memory that this process has had, in MB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # getrusage would count what Snakemake had when it started this process
+        kilobytes = next(one for one in status.read_text().splitlines() if one.startswith("VmHWM"))
+        return int(kilobytes.split()[1]) * 1024 // 10**6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // 10**6 if sys.platform == "darwin" else peak * 1024 // 10**6
 
 
 def made(snakemake: Any, path: str) -> dict[str, object] | None:
