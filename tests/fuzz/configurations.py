@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import random
 from typing import Any
 
 from configuration.test_hostile import ODD, inner_of, places
@@ -88,7 +89,7 @@ def methods(draw: st.DrawFn, small: bool) -> dict[str, dict[str, Any]]:
 def configurations(
     draw: st.DrawFn, small: bool = False, plugins: bool = False, spoilt: bool = True
 ) -> dict[str, Any]:
-    """A configuration. small: it runs in a minute. spoilt: in one of three a value is odd."""
+    """A configuration. small: it runs in a minute. spoilt: in two of five a value is odd."""
     epochs = st.just(1) if small else st.integers(0, 3)
     ratios = draw(st.lists(RATIOS, min_size=1, max_size=2 if small else 4, unique=True))
     config = {
@@ -118,8 +119,10 @@ def configurations(
         config["calibration"]["examples_per_class"] = 1
     if plugins and draw(st.booleans()):
         add_plugin(config, draw(st.sampled_from(sorted(PLUGINS))))
-    if spoilt and draw(st.integers(0, 2)) == 0:
-        spoil(config, draw(st.integers(0, 2**20)), draw(st.integers(0, len(ODD) - 1)))
+    # hypothesis itself likes the first and the last of everything
+    number = random.Random(draw(st.integers(0, 2**32)))
+    if spoilt and number.random() < 0.4:
+        spoil(config, number)
     return config
 
 
@@ -134,8 +137,7 @@ def add_plugin(config: dict[str, Any], name: str) -> None:
         config["networks"].append({"dataset": "photo_tiles", "model": "mlp"})
 
 
-def spoil(config: dict[str, Any], place: int, odd: int) -> None:
+def spoil(config: dict[str, Any], number: random.Random) -> None:
     """Put an odd value somewhere."""
-    every = list(places(config))
-    *above, last = every[place % len(every)]
-    inner_of(config, tuple(above))[last] = copy.deepcopy(ODD[odd])
+    *above, last = number.choice(list(places(config)))
+    inner_of(config, tuple(above))[last] = copy.deepcopy(number.choice(ODD))
