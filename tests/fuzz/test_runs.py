@@ -125,3 +125,17 @@ def units_are_right(config: dict[str, Any], results: Path) -> None:
         if not method_class(config["methods"][row.method]["method"]).decides_mask:
             removed = round((1 - 1 / row.compression) * row.params_total)
             assert row.params_kept == row.params_total - removed
+
+
+def test_braces_in_a_name_are_no_wildcards(root: Path, tmp_path: Path) -> None:
+    config = {
+        "networks": [{"dataset": "digits", "model": "mlp"}],
+        "seeds": [0],
+        "compressions": [2],
+        "methods": {"magnitude": {}},
+        "experiment": "{where}",
+        "data": {"folder": "{x}"},
+    }
+    path = written(config, tmp_path / "braces")
+    done = snakemake(root, path.parent, "--dry-run", "--configfile", str(path))
+    assert done.returncode == 0, done.stdout + done.stderr

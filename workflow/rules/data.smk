@@ -10,7 +10,7 @@ rule data:
     resources:
         **asks("data"),
     params:
-        folder=config["data"]["folder"],
+        folder=as_it_is(config["data"]["folder"]),
         download=config["data"]["download"],
     script:
         "../scripts/data.py"

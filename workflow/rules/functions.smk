@@ -49,6 +49,11 @@ def with_figure(name, regimes=REGIMES):
     ]
 
 
+def as_it_is(text):
+    """A param that Snakemake does not search for wildcards: users may write braces."""
+    return lambda wildcards: text
+
+
 def network_of(wildcards):
     """What the configuration says of the wildcards' network."""
     return NETWORKS[wildcards.dataset, wildcards.network]

@@ -81,7 +81,7 @@ def tuned(ratios):
 def recorded_params(seeds):
     """The params of a job that records the networks of these seeds."""
     return {
-        "experiment": config["experiment"],
+        "experiment": as_it_is(config["experiment"]),
         "store": STORE,
         "tracking": config["tracking"],
         "seeds": seeds,
@@ -93,7 +93,7 @@ def recorded_params(seeds):
 def compared_params():
     """The params of the job that records the comparison: all that was configured for it."""
     return {
-        "experiment": config["experiment"],
+        "experiment": as_it_is(config["experiment"]),
         "store": STORE,
         "tracking": config["tracking"],
         "config": {key: config[key] for key in sorted(config) if key != "tracking"},

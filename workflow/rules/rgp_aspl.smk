@@ -102,7 +102,7 @@ rule rgp_aspl_track:
     resources:
         **asks("figures", lambda wildcards: SEARCH),
     params:
-        experiment=config["experiment"],
+        experiment=as_it_is(config["experiment"]),
         store=STORE,
         settings={**EXPERIMENT, "train": TRAINING},
     script:

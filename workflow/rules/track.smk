@@ -11,7 +11,7 @@ rule store:
     resources:
         **asks("records"),
     params:
-        experiment=config["experiment"],
+        experiment=as_it_is(config["experiment"]),
         store=STORE,
         tracking=config["tracking"],
     script:
