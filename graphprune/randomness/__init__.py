@@ -15,7 +15,7 @@ def seed_of(seed: int, stage: str, of: str) -> int:
     """The seed of the random draws of one stage: ``SHA-256(seed, stage, of) mod 2³²``.
 
     Draws of different stages are independent. With one seed for all, importance drawn at random
-    would be a function of the initial weights, for both would begin with the same numbers.
+    and the initial weights would be made from the same bits.
 
     Parameters
     ----------
