@@ -37,6 +37,7 @@ LITERAL = {
     "live": "results/live",
     "configuration": "results/config.json",
     "batches": "results/.batches.json",
+    "left_out": "results/left_out.json",
     "database": "results/mlflow.db",
     "figures": "results/figures",
     "aspl": "results/rgp_aspl",
