@@ -220,7 +220,7 @@ def _logs(results: Path, job: str) -> dict[str, list[Path]]:
 
 def _training(logs: Mapping[str, list[Path]]) -> list[Path]:
     """The logs among ``logs`` of the jobs that trained."""
-    rules = ("logs/train", "logs/finetune")
+    rules = ("logs/train", "logs/units")
     return [path for place, paths in logs.items() if place.startswith(rules) for path in paths]
 
 

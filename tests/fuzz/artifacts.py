@@ -166,8 +166,8 @@ class Files:
         self.yaml.write_text("seeds: [0]\nresults: results/mine\n")
         self.latency = self.results / "latency.csv"
         key = {"dataset": "digits", "network": "mlp", "seed": 0, "regime": "finetune"}
-        key |= {"method": "magnitude", "compression": 2.0}
-        timed = {"dense": 0.5, "compact": 0.25}
+        key |= {"method": "magnitude", "compression": 2.0, "model": "mlp"}
+        timed = {"dense": 0.5, "masked": 0.5, "compact": 0.25}
         write_csv(self.latency, [{**key, **timed, "batch_size": size} for size in (1, 64)])
         inputs = [paths.dataset("digits"), paths.dense_history, str(self.latency)]
         self.facts = receipts.JobFacts("compare.py", {"a": 1}, inputs, [paths.configuration])

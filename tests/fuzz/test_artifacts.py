@@ -32,12 +32,7 @@ def test_ten_thousand_files_are_tried_in_full() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[pytest.mark.xfail(reason="not strict yet")])
-        if name in ("tables", "latencies")
-        else name
-        for name in READERS
-    ],
+    list(READERS),
 )
 def test_a_changed_file(files: Files, name: str) -> None:
     reader = READERS[name]

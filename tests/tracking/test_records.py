@@ -74,7 +74,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     log(results, "train", "digits-mlp-seed0", "7")
     log(results, "latency", "digits-mlp-seed0", "8")
     log(results, "track", "digits-mlp", "8")
-    log(results, "finetune_1", "digits-mlp-seed0-finetune-random", "9", "node2")
+    log(results, "units_1", "digits-mlp-seed0-finetune-random", "9", "node2")
     log(results, "score", "digits-mlp-seed0-finetune-random", "10", "node3")
     log(results, "train", "digits-mlp-seed01", "11")
     return results
@@ -166,7 +166,7 @@ def test_logs_and_benchmarks_lie_once_in_the_parent(recorded) -> None:
     client, runs = recorded
     parent, unit = (runs[name].info.run_id for name in ("digits/mlp/seed0", UNIT))
     assert {file.path for file in client.list_artifacts(parent, "logs")} == {
-        "logs/train", "logs/latency", "logs/finetune_1", "logs/score"
+        "logs/train", "logs/latency", "logs/units_1", "logs/score"
     }  # fmt: skip
     (file,) = client.list_artifacts(parent, "latency")
     assert file.path == "latency/latency.csv"

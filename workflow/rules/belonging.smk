@@ -104,6 +104,8 @@ def apart_from(dag, forced):
         for job in forced
         for after, files in dag.depending[job].items()
         if after not in forced and after.output and RECIPES.of(after.output[0])
+        # the stages of a group that run have to follow one another
+        and job.rule.group != after.rule.group
     ]
     for job, after, _ in held:
         dag.depending[job][after] = set()
