@@ -199,26 +199,3 @@ def test_a_compact_network_that_differs_is_refused(monkeypatch):
     monkeypatch.setattr(cost, "compact", lambda *_, **__: wrong)
     with pytest.raises(UserError, match="differ"):
         savings(network(), {}, (3, 8, 8))
-
-
-def test_no_two_latencies_are_swapped(monkeypatch):
-    model = network()
-    masks = masks_of(model)
-
-    def by_kind(models, _batch, _repeats):
-        """1 for a network without zeros, 2 for one with zeros, 3 for one of other layers."""
-        kinds = []
-        for one in models:
-            weights = dict(one.named_parameters())
-            whole = "3.weight" in weights and weights["3.weight"].count_nonzero()
-            kinds.append(3 if not whole else 1 if whole == weights["3.weight"].numel() else 2)
-        return kinds
-
-    monkeypatch.setattr(cost, "latencies", by_kind)
-    monkeypatch.setattr(cost, "compact", lambda m, k, **_: compact_of(m, k))
-    found = savings(model, masks, (3, 8, 8), batch_sizes=(2,)).latencies[2]
-    assert (found.dense, found.masked, found.compact) == (1, 2, 3)
-
-
-def compact_of(model, masks):
-    return graphprune.compact(model, masks, layout="smallest")

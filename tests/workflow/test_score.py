@@ -42,6 +42,8 @@ job = SimpleNamespace(rule="learn", threads=1, wildcards=wildcards, log=["learn.
 job.input = SimpleNamespace(checkpoint="dense", get={"data": "data"}.get)
 scores = [f"x{ratio}/scores.safetensors" for ratio in arguments["compressions"]]
 reports = [path.replace("safetensors", "json") for path in scores]
+for path in scores:
+    os.makedirs(os.path.dirname(path), exist_ok=True)  # as Snakemake does
 job.output = type("Outputs", (list,), {"scores": scores, "reports": reports})(scores + reports)
 job.params = SimpleNamespace(**arguments)
 runpy.run_path(os.path.join(root, "workflow/scripts/score.py"), {"snakemake": job})
