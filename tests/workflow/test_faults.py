@@ -1,6 +1,6 @@
 """Kills, full disks, closed folders, wrong clocks: one line, nothing lost, then one command.
 
-`make test-faults` kills a run KILLS times; `make test` does so three times, in the smallest run.
+`make test-faults` kills a run KILLS times; CI does so three times, in the smallest run.
 """
 
 from __future__ import annotations
