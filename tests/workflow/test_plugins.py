@@ -25,7 +25,7 @@ LOCAL = {"MLFLOW_TRACKING_URI": ""}
 OF_METHOD = {"score", "prune", "finetune", "evaluate"}
 # made from all units, or from all units of a network
 AGGREGATES = {"compare", "figure_comparison", "figure_density", "latency", "report", "track",
-              "track_comparison", "all"}  # fmt: skip
+              "track_comparison"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
