@@ -266,9 +266,9 @@ class TestMethod:
         with pytest.raises(UserError, match="inputs contain NaN or infinite numbers"):
             graphprune.score(model, "curvature", inputs)
         with torch.no_grad():
-            model[0].bias[0] = math.nan
-        with pytest.raises(UserError, match="layer 1 are NaN"):
-            graphprune.score(model, "curvature", inputs[:1])
+            model[0].weight.fill_(3e38)
+        with pytest.raises(UserError, match="layer 1 are NaN or infinite"):
+            graphprune.score(model, "curvature", torch.full((1, 2), 10.0))
 
 
 def test_values_out_of_range() -> None:
