@@ -18,8 +18,10 @@ def running_stage(cluster, workspace, stage, busy=()):
         jobs = {row[0]: row[2] for row in cluster.jobs(workspace.folder, "RUNNING")}
         for path in (workspace.results / "logs").glob(f"{stage}*/*.log"):
             log = path.read_text()
-            started = log.rpartition("Slurm job ")[2].split("\n")[0]
-            if " finished after " not in log and started in jobs and started not in busy:
+            # the stages of a unit share a log
+            last = log.rpartition(" started on ")[2]
+            started = last.rpartition("Slurm job ")[2].split("\n")[0]
+            if " finished after " not in last and started in jobs and started not in busy:
                 return started, jobs[started]
         return None
 
@@ -37,9 +39,9 @@ def test_a_job_over_its_memory_a_cancelled_job_and_a_dead_node(
     node = ""
     run = workspace.start(*SLURM_PROFILE, *tight, *RECORD)
     try:
-        cancelled, _ = running_stage(cluster, workspace, "finetune")
+        cancelled, _ = running_stage(cluster, workspace, "units")
         cluster.ask("scancel", cancelled)
-        crashed, node = running_stage(cluster, workspace, "finetune", [cancelled])
+        crashed, node = running_stage(cluster, workspace, "units", [cancelled])
         cluster.crash(node)
         wait_for(lambda: "DOWN" in cluster.ask("sinfo", "-h", "-n", node, "-o", "%T").upper())
         assert run.wait(400) == 0, workspace.printed()[-6000:]

@@ -20,7 +20,7 @@ RECOVER = ("workflow/recover.py",)
 def test_recover_after_snakemake_was_killed(cluster, tmp_path, small, small_reference):
     workspace = Workspace(tmp_path / "killed", small, chains_per_job=1)
     run = workspace.start(*SLURM_PROFILE, *RECORD)
-    started = workspace.results / "logs" / "finetune"
+    started = workspace.results / "logs" / "units"
     try:
         wait_for(lambda: started.exists() and list(started.glob("*.log")), 240)
         refused = workspace.run(*SLURM_PROFILE, program=RECOVER, fails=True)

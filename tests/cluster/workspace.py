@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 from mlflow import MlflowClient
 
-from graphprune.layout import MARKER
+from graphprune.layout import MARKER, ResultPaths
 
 ROOT = Path(__file__).resolve().parents[2]
 SLURM = str(Path(__file__).with_name("slurm.sh"))
@@ -113,7 +113,7 @@ class Workspace:
 
     def files(self):
         """Every result that no clock has a part in: path -> what is said of it, and its bytes."""
-        suffixes = ("mask.safetensors", "finetuned.safetensors", "pruned.safetensors")
+        suffixes = ("mask.safetensors", "finetuned.safetensors")
         found = (path for path in self.results.glob("*/*/seed*/**/*") if path.name in suffixes)
         return {str(path.relative_to(self.results)): tensors(path.read_bytes()) for path in found}
 
@@ -124,7 +124,8 @@ class Workspace:
 
     def left_over(self):
         """Temporary files of writers that never came to their end."""
-        hidden = (path for path in self.results.rglob(".*") if path.name != MARKER)
+        own = (MARKER, Path(ResultPaths("").batches).name)
+        hidden = (path for path in self.results.rglob(".*") if path.name not in own)
         return [path for path in hidden if path.is_file()]
 
     def recorded(self):
