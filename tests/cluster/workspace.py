@@ -101,6 +101,8 @@ class Workspace:
         for path in self.results.glob("*/*/seed*/**/metrics.json"):
             row = timeless(json.loads(path.read_text()))
             row["report"] = timeless(row["report"])
+            # digests of the seconds, too; of the rest it names the recipe
+            row["made"] = row["made"]["recipe"]
             found[str(path.relative_to(self.results))] = row
         return found
 
