@@ -104,9 +104,9 @@ def plan(config: dict[str, Any]) -> None:
     ) * sum(len(entry["regimes"]) for entry in config["methods"].values())
 
 
-def judge(config: Any) -> bool:
-    """Whether the configuration is accepted; it is planned then, and else refused in one line."""
-    message = ""
+def judge(config: Any) -> dict[str, Any] | None:
+    """The completed configuration, which can be planned; None if it is refused in one line."""
+    message, full = "", None
     try:
         full = complete(config)
     except UserError as error:
@@ -115,7 +115,7 @@ def judge(config: Any) -> bool:
         assert is_readable(message), ascii(message)
     else:
         plan(full)
-    return not message
+    return full
 
 
 def test_the_valid_one_is_valid() -> None:

@@ -6,14 +6,12 @@ import copy
 from collections import Counter
 from typing import Any
 
-from configuration.examples import is_readable
-from configuration.test_hostile import MUTATIONS, VALID, mutate, plan
+from configuration import test_hostile as hostile
+from configuration.test_hostile import MUTATIONS, VALID, mutate
 from fuzz.amounts import amount, tried
 from fuzz.configurations import configurations
 from hypothesis import given
 
-from graphprune.configuration.complete import complete
-from graphprune.errors import UserError
 from graphprune.layout import MethodPaths, NetworkPaths, UnitPaths
 from graphprune.methods.catalog import method_class
 from graphprune.provenance.recipes import Recipes
@@ -58,18 +56,11 @@ def artifacts(network: NetworkPaths, config: dict[str, Any]) -> list[str]:
 
 
 def judge(config: Any) -> bool:
-    """Whether the configuration is accepted; it is planned then, and else refused in one line."""
-    message = ""
-    try:
-        full = complete(config)
-    except UserError as error:
-        message = str(error)
-    if message:
-        assert is_readable(message), ascii(message)
-    else:
-        plan(full)
+    """Whether the configuration is accepted; it is planned then, with its recipes."""
+    full = hostile.judge(config)
+    if full is not None:
         recipes_of(full)
-    return not message
+    return full is not None
 
 
 def test_generated_configurations() -> None:
