@@ -109,9 +109,11 @@ def apart_from(dag, forced):
     ]
     for job, after, _ in held:
         dag.depending[job][after] = set()
-    yield
-    for job, after, files in held:
-        dag.depending[job][after] = files
+    try:
+        yield
+    finally:
+        for job, after, files in held:
+            dag.depending[job][after] = files
 
 
 def remaining_misfits():
