@@ -45,7 +45,7 @@ recover: $(READY) ## after Snakemake was killed: cancel what it left, unlock, fi
 verify: $(READY) ## name what in the results was damaged or does not belong there
 	@$(TARGETS) verify
 
-archive: $(READY) ## pack results, configuration and source into RESULTS.zip, an RO-Crate
+archive: $(READY) ## pack results, configuration and source into results.zip, an RO-Crate
 	@$(TARGETS) archive
 
 test: $(READY) ## run the tests (WORKERS=2 processes)

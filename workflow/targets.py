@@ -4,7 +4,7 @@
 
 The make variables CONFIG, CORES, PORT and PROFILE come through the environment. The targets are the
 functions in ``TARGETS``; those that start another program become it (exec), so that signals and the
-exit status are the program's. No target runs the configuration's plug-ins by itself.
+exit status are the program's. Of them only ``run`` and ``verify`` load plug-ins, those of CONFIG.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ ENVIRONMENT = dict(os.environ)
 # the package beside this workflow, installed or not
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from graphprune.configuration.complete import plugin_files  # noqa: E402
 from graphprune.configuration.folders import results_folder  # noqa: E402
 from graphprune.configuration.reading import read  # noqa: E402
 from graphprune.errors import UserError, shown  # noqa: E402
+from graphprune.files import read_json  # noqa: E402
 from graphprune.jobs.redaction import guard, public, redacted, redactor  # noqa: E402
 from graphprune.layout import MARKER, ResultPaths  # noqa: E402
 from graphprune.tracking.address import is_server, tracking_uri  # noqa: E402
@@ -88,10 +90,12 @@ def recover() -> NoReturn:
 
 def verify() -> NoReturn:
     """Say what in the results does not belong there."""
-    config = read(setting("CONFIG", DEFAULT_CONFIG))
-    # of the configuration that was named here; those that results name are not run unasked
-    plugins = ["--plugins"] if config.get("plugins") else []
-    execute([sys.executable, "-m", "graphprune.verify", result_paths().results, *plugins])
+    paths, config = result_paths(), setting("CONFIG", DEFAULT_CONFIG)
+    # results may come from elsewhere: what they name runs only if the configuration names the same
+    own = plugin_files(read(config).get("plugins"), Path(config).parent)
+    loads = own and own == read_json(paths.configuration, "a configuration")[0].get("plugins")
+    options = ["--plugins"] if loads else []
+    execute([sys.executable, "-m", "graphprune.verify", paths.results, *options])
 
 
 def archive() -> NoReturn:

@@ -56,8 +56,7 @@ def metadata(entries: Sequence[Entry], state: Mapping[str, str]) -> bytes:
         from rocrate.rocrate import ROCrate
     except ImportError as error:
         raise UserError(
-            f"archives need the package {error.name}; install it with: "
-            "pip install 'graphprune[archive]'"
+            f"archives need the package {error.name}, which make setup installs; run it again"
         ) from error
     crate = ROCrate(version=_VERSION)
     crate.metadata.extra_contexts.append(_TERMS)

@@ -64,7 +64,7 @@ def options(entry: Mapping[str, Any]) -> dict[str, Any]:
 def _complete(config: Mapping[str, Any], beside: Path | None) -> Complete:
     if not isinstance(config, Mapping):
         raise UserError(f"it is {shown(config)}; expected keys and their values")
-    plugins = _plugins(config.get("plugins"), beside)
+    plugins = plugin_files(config.get("plugins"), beside)
     load_plugins(plugins)
     try:
         keys = Config.model_validate(dict(config))
@@ -85,8 +85,11 @@ def _complete(config: Mapping[str, Any], beside: Path | None) -> Complete:
     return full
 
 
-def _plugins(given: object, beside: Path | None) -> list[str]:
-    """The plug-ins' files, each beside the configuration or in the working directory."""
+def plugin_files(given: object, beside: Path | None) -> list[str]:
+    """The files of the plug-ins ``given``, each beside the configuration or where we work.
+
+    None is loaded. Raises UserError for one that is not there.
+    """
     if not isinstance(given, list) or not all(isinstance(path, str) for path in given):
         return []  # the check of all keys says what is wrong with it
     return [_plugin(path, beside) for path in given]

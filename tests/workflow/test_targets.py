@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import sqlite3
@@ -151,9 +152,14 @@ def test_verify_and_archive_get_the_results_of_the_configuration(folder: Path) -
         write(folder / f"graphprune/{name}.py", STAND_IN)
     # the rest of the package is that of the checkout around this test
     write(folder / "graphprune/__init__.py", PASSES_ON)
-    configure(folder, "mine/", plugins=["plugin.py"])
-    (verify,) = told(make(folder, "verify"))
-    assert verify["arguments"] == ["mine", "--plugins"]
+    (folder / "plugin.py").touch()
+    (folder / "other.py").touch()
+    for own, held in itertools.product(([], ["plugin.py"], ["other.py"]), repeat=2):
+        configure(folder, "mine/", plugins=own)
+        write(folder / "mine/config.json", json.dumps({"plugins": held}))
+        (verify,) = told(make(folder, "verify"))
+        # never those that results from elsewhere name
+        assert verify["arguments"] == ["mine", *(["--plugins"] if own and own == held else [])]
     configure(folder, "mine/")
     (verify,) = told(make(folder, "verify"))
     assert verify["arguments"] == ["mine"]
