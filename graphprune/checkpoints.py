@@ -55,7 +55,7 @@ def save(
 
     more = {BESIDE + name: tensor for name, tensor in (beside or {}).items()}
     stored, packed = _pack(_apart({**tensors, **more}))
-    header: dict[str, object] = {"kind": kind, "content": content_of(stored), **(metadata or {})}
+    header: dict[str, object] = {**(metadata or {}), "kind": kind, "content": content_of(stored)}
     if packed:
         header["packed"] = packed
     if made is not None:
@@ -238,7 +238,7 @@ def restore(model: nn.Module, path: str | Path, kind: str = "checkpoint") -> dic
 def fill(model: nn.Module, tensors: Mapping[str, Tensor], path: str | Path) -> None:
     """Load ``tensors``, read from ``path``, into ``model``; errors as for `restore`."""
     state = model.state_dict()
-    for name in state.keys() ^ tensors.keys():
+    for name in sorted(state.keys() ^ tensors.keys()):
         where = "lacks" if name in state else "has an unknown entry"
         raise UserError(f"{path}: {where} {name!r}; expected the weights of this very network")
     for name, tensor in tensors.items():

@@ -36,7 +36,11 @@ def entries(folder: str | Path, weights: bool) -> Iterator[Entry]:
     paths = ResultPaths(str(Path(folder)))
     config, _ = read_json(paths.configuration, "the configuration of a run in its results")
     try:
-        plugins = dict(_plugins(config))
+        plugins: dict[str, Entry] = {}
+        for name, entry in _plugins(config):
+            if name in plugins:
+                raise UserError(f"plug-ins: two files are called {name}; rename one and run again")
+            plugins[name] = entry
         anywhere = {
             **config,
             "results": INSIDE.results,

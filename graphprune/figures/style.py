@@ -7,7 +7,6 @@ built without pyplot: nothing global changes, no display is needed.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
@@ -19,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from graphprune.errors import one_of
+from graphprune.files import atomic
 from graphprune.methods.catalog import classes
 
 P = ParamSpec("P")
@@ -148,11 +148,7 @@ def save(
         mpl.rcParams.update(_STYLE)
         for name in formats:
             target = stem.parent / f"{stem.name}.{name}"
-            draft = target.with_name(f".{target.name}.{os.getpid()}")
-            try:
+            with atomic(target) as draft:
                 figure.savefig(draft, format=name, dpi=DPI, metadata=_METADATA[name])
-                os.replace(draft, target)
-            finally:
-                draft.unlink(missing_ok=True)
             written.append(target)
     return tuple(written)

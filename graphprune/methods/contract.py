@@ -73,8 +73,7 @@ def _guarded(
         yield
     after = dict(_tensors(model))
     for name, value in before.items():
-        # a NaN is as it was, too
-        if name not in after or not ((value == after[name]) | (value != value)).all():
+        if name not in after or not _same(value, after[name]):
             raise UserError(f"method {method.name} changed the model: {name} has other values")
 
 
@@ -116,6 +115,13 @@ def check_model(model: nn.Module) -> None:
 _DTYPES = "expected torch.float32, float64, float16 or bfloat16"
 
 
+def _same(before: Tensor, after: Tensor) -> bool:
+    """Whether a tensor is as it was; a NaN is, too."""
+    if before.shape != after.shape or before.device != after.device:
+        return False
+    return bool(((before == after) | (before != before)).all())
+
+
 def violations(model: nn.Module, result: object, decides_mask: bool = False) -> list[str]:
     """What is wrong with the result of a method for ``model``, a sentence each.
 
@@ -133,7 +139,7 @@ def violations(model: nn.Module, result: object, decides_mask: bool = False) -> 
             return [f"{part} are {type(value).__name__}; expected a dictionary"]
     wrong = []
     wanted = prunable(model)
-    for name in result.scores.keys() - wanted.keys():
+    for name in sorted(result.scores.keys() - wanted.keys()):
         wrong.append(f"scores name {name!r}; expected the prunable weights {', '.join(wanted)}")
     for name, weight in wanted.items():
         score = result.scores.get(name)
@@ -158,8 +164,8 @@ def violations(model: nn.Module, result: object, decides_mask: bool = False) -> 
         elif shape != tuple(state[name].shape):
             expected = tuple(state[name].shape)
             wrong.append(f"weights of {name} have shape {shape}; expected {expected}")
-        elif torch.isnan(value).any():
-            wrong.append(f"weights of {name} contain NaN; expected finite numbers")
+        elif not value.isfinite().all():
+            wrong.append(f"weights of {name} contain NaN or infinite numbers; expected finite ones")
     for key, number in result.report.items():
         if not isinstance(number, Real):
             wrong.append(f"report {key} is {number!r}; expected a number")

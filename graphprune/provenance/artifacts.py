@@ -14,8 +14,9 @@ from typing import Any
 
 from graphprune import __version__, checkpoints
 from graphprune.errors import UserError, shown
-from graphprune.files import read_json
+from graphprune.files import file_digest, read_json
 from graphprune.jobs.provenance import source_state
+from graphprune.provenance import history
 from graphprune.provenance.code import PACKAGE
 from graphprune.provenance.recipe import Recipe
 
@@ -28,12 +29,19 @@ class Disk:
 
     def __init__(self) -> None:
         self._said: dict[tuple[str, int, int], tuple[str, dict[str, Any]]] = {}
+        self._held: dict[str, tuple[str, dict[str, Any]]] = {}
+
+    def hold(self, path: str) -> None:
+        """Go by what the artifact at ``path`` says now, whatever is put there later."""
+        self._held[path] = self.said(path)
 
     def said(self, path: str) -> tuple[str, dict[str, Any]]:
         """The digest of the content of the artifact at ``path``, and what made it.
 
         Raises UserError, naming the file, if it is missing or damaged, or does not say it.
         """
+        if path in self._held:
+            return self._held[path]
         try:
             state = Path(path).stat()
         except OSError as error:
@@ -73,18 +81,40 @@ class Disk:
             for role, parent in recipe.parents.items():
                 if Path(parent.path).exists() and self.said(parent.path)[0] != inputs.get(role):
                     return f"{path}: was made from another file than {parent.path}"
+            return self.misfit_of_history(path, made)
         except UserError as error:
             return str(error)
         except (KeyError, TypeError, AttributeError, RecursionError):
             return f"{path}: does not say completely what made it"
+
+    def misfit_of_history(self, path: str, made: Mapping[str, Any]) -> str:
+        """Why the history beside ``path`` is not the one that it says; empty if it is, or is gone.
+
+        made: what made ``path``: a trained network, which its history lies beside, or metrics,
+        which were made from it.
+        """
+        beside = history.beside(path)
+        if made["stage"] not in history.STAGES or not Path(beside).exists():
+            return ""
+        if self._history(made["stage"], path) != made.get(history.ENTRY):
+            return f"{path}: belongs to another history than {beside}"
         return ""
+
+    def _history(self, stage: str, path: str) -> str:
+        """The digest of the history beside ``path``; metrics count its seconds, networks do not."""
+        digest = file_digest if stage == "evaluate" else history.digest
+        return digest(history.beside(path))
 
     def made(self, recipe: Recipe) -> dict[str, object]:
         """What an artifact of ``recipe`` that is written now says of what made it.
 
-        Its inputs must lie on disk. Nothing in it depends on the place or the time.
+        Its inputs must lie on disk, and the history of a training beside it. Nothing in it depends
+        on the place or the time.
         """
+        trained = recipe.stage in history.STAGES
+        own = {history.ENTRY: self._history(recipe.stage, recipe.path)} if trained else {}
         return {
+            **own,
             "recipe": recipe.digest,
             "stage": recipe.stage,
             "about": recipe.about,

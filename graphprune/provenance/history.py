@@ -1,7 +1,8 @@
 """The history of a training, tied to the network beside it.
 
-A CSV file cannot say what made it, so the checkpoint says what its history is. Columns that a clock
-fills do not count: the same training is to give the same checkpoint.
+A CSV file cannot say what made it, so the checkpoint says what its history is, and metrics say what
+history they were made from. For the checkpoint columns that a clock fills do not count: the same
+training is to give the same checkpoint.
 """
 
 from __future__ import annotations
@@ -16,6 +17,13 @@ from graphprune.errors import UserError
 # in what made the checkpoint
 ENTRY = "history"
 CLOCK = "seconds"
+# what makes the artifacts that a history lies beside
+STAGES = ("train", "finetune", "evaluate")
+
+
+def beside(path: str) -> str:
+    """The history in the folder of ``path``."""
+    return f"{path.rpartition('/')[0]}/history.csv"
 
 
 def rows(path: str | Path) -> list[dict[str, str]]:
@@ -34,8 +42,3 @@ def digest(path: str | Path) -> str:
         for row in rows(path)
     ]
     return hashlib.sha256(json.dumps(counted).encode()).hexdigest()
-
-
-def said(path: str | Path) -> dict[str, str]:
-    """What a checkpoint says of its history."""
-    return {ENTRY: digest(path)}

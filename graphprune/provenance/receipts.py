@@ -1,7 +1,7 @@
 """Notes of what made files that cannot say it themselves: figures, tables, records, graphs.
 
-A job writes one note, named after its first output. It holds the digests of all outputs, of the
-inputs of the same kind, and of code, params and the recipes of the other inputs.
+A job writes one note, named after its first output. It holds the digests of all inputs and outputs,
+and one of code, params and the recipes of the inputs that have one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from graphprune.errors import UserError
 from graphprune.files import file_digest, read_json, write_json
 from graphprune.layout import FORMAT
 from graphprune.methods.catalog import method_class
-from graphprune.provenance.artifacts import maker
+from graphprune.provenance.artifacts import Disk, maker
 from graphprune.provenance.code import SCRIPTS, digest_of
 from graphprune.provenance.recipes import Recipes
 
@@ -44,19 +44,23 @@ class JobFacts:
         entries = recipes.config["methods"].values()
         classes = [method_class(entry["method"]) for entry in entries]
         looks = [(cls.name, cls.title, cls.colour, cls.marker) for cls in classes]
+        model = self.params.get("model")
         parts = [
             FORMAT,
+            # a script names the model by text only
+            recipes.model_facts(model) if isinstance(model, str) else None,
             code_of(self.script),
             [] if stage in MEASURING else looks,
             self.params,
             [known.get(path, recipes.results.inside(path)) for path in self.inputs],
         ]
-        text = json.dumps(parts, sort_keys=True, default=str)
+        text = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def noted(self, recipes: Recipes) -> list[str]:
-        """The inputs that cannot say themselves what made them."""
-        return [path for path in dict.fromkeys(self.inputs) if recipes.beside(path) is None]
+
+def content_of(path: str, recipes: Recipes, disk: Disk) -> str:
+    """The digest of a file's content: what an artifact says of it, or that of its bytes."""
+    return disk.said(path)[0] if recipes.of(path) else file_digest(path)
 
 
 def code_of(script: str) -> str:
@@ -65,23 +69,20 @@ def code_of(script: str) -> str:
     return digest_of(str(SCRIPTS / script), whole=whole)
 
 
-def write(job: JobFacts, recipes: Recipes) -> None:
+def write(job: JobFacts, recipes: Recipes, disk: Disk) -> None:
     """Write the note of a job that has just ended."""
+    inside = recipes.results.inside
     note: dict[str, object] = {
         "recipe": job.digest(recipes),
-        "inputs": _digests(job.noted(recipes), recipes),
-        "outputs": _digests(job.outputs, recipes),
+        "inputs": {inside(path): content_of(path, recipes, disk) for path in job.inputs},
+        "outputs": {inside(path): file_digest(path) for path in job.outputs},
         **maker(),
     }
     # sealed, but nothing more is to say
     write_json(recipes.results.made(job.outputs[0]), note, {})
 
 
-def _digests(paths: Sequence[str], recipes: Recipes) -> dict[str, str]:
-    return {recipes.results.inside(path): file_digest(path) for path in paths}
-
-
-def misfit(job: JobFacts, recipes: Recipes) -> str:
+def misfit(job: JobFacts, recipes: Recipes, disk: Disk) -> str:
     """Why the outputs of a job on disk are not what they should be; empty if they are."""
     first = job.outputs[0]
     for path in job.outputs:
@@ -91,9 +92,11 @@ def misfit(job: JobFacts, recipes: Recipes) -> str:
         note, _ = read_json(recipes.results.made(first), f"what made {first}", needs_made=True)
         if note["recipe"] != job.digest(recipes):
             return f"{first}: was made from other results, or in another way"
-        for path in job.noted(recipes):
+        for path in dict.fromkeys(job.inputs):
             held = note["inputs"].get(recipes.results.inside(path))
-            if not Path(path).exists() or file_digest(path) != held:
+            # scores are removed once they are used
+            gone = not Path(path).exists() and recipes.of(path)
+            if not gone and content_of(path, recipes, disk) != held:
                 return f"{first}: was made from another {path}"
         for path in job.outputs:
             if note["outputs"].get(recipes.results.inside(path)) != file_digest(path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
@@ -182,6 +183,12 @@ class Recipes:
         """What a method scored: once for all ratios, or for the ratio of a unit."""
         return self._kept(("scores", method.id), lambda: self._scores(method))
 
+    def report(self, unit: UnitPaths) -> Recipe:
+        """What the method of a unit reported of its scores: made with them, and kept."""
+        if self._class(unit.method).per_sparsity:
+            return replace(self.scores(unit), path=unit.scores_report)
+        return replace(self.scores(self._method(unit)), path=unit.ranking_report)
+
     def part(self, method: MethodPaths, part: int) -> Recipe:
         """The scores by some of the examples."""
         whole = self.scores(method)
@@ -249,6 +256,7 @@ class Recipes:
                     "dense": self.trained(unit),
                     "mask": self.mask(unit),
                     "finetuned": self.finetuned(unit),
+                    "report": self.report(unit),
                     "data": self.data(unit.dataset_name),
                 },
             )
@@ -270,7 +278,9 @@ class Recipes:
             settings |= self._looser(method)
         path = method.scores if isinstance(method, UnitPaths) else method.ranking
         modules = [*self._modules(method.method), *self._model(method)]
-        code = self._code("score", *modules)
+        # in parts or at once, the scores are the same, so that `parts` is no part of the recipe
+        scripts = ("score", "score_part", "gather") if cls.divisible else ("score",)
+        code = self._code_of(scripts, *modules)
         return Recipe(path, "score", self._about(method), _plain(settings), code, parents)
 
     def _looser(self, method: MethodPaths) -> dict[str, object]:
@@ -287,9 +297,8 @@ class Recipes:
     ) -> Recipe:
         entry = self._networks[network.dataset_name, network.network]
         architecture = MODELS[entry["model"]]
-        model = {"options": {**entry["options"], **architecture.options}, "builder": entry["model"]}
-        if isinstance(architecture.builder, str):
-            model["builder"] = architecture.builder
+        builder = architecture.builder if isinstance(architecture.builder, str) else entry["model"]
+        model = {"options": {**entry["options"], **architecture.options}, "builder": builder}
         return Recipe(
             path,
             stage,
@@ -336,9 +345,23 @@ class Recipes:
         builder = MODELS[name].builder
         return [builder.partition(":")[0]] if isinstance(builder, str) else []
 
+    def model_facts(self, name: str) -> dict[str, object]:
+        """What decides the networks of the model ``name`` beside the options given to it."""
+        architecture = MODELS[name]
+        builder = architecture.builder if isinstance(architecture.builder, str) else name
+        modules = [MODELS.source(name) or builder.partition(":")[0]]
+        return {
+            "builder": builder,
+            "options": _plain(architecture.options),
+            "code": digest_of(*modules),
+        }
+
     def _code(self, script: str, *modules: str | None) -> str:
+        return self._code_of((script,), *modules)
+
+    def _code_of(self, scripts: tuple[str, ...], *modules: str | None) -> str:
         names = [m if m.endswith(".py") else m.partition(":")[0] for m in modules if m]
-        return digest_of(str(SCRIPTS / f"{script}.py"), *names)
+        return digest_of(*(str(SCRIPTS / f"{script}.py") for script in scripts), *names)
 
     def _kept(self, key: tuple[object, ...], make: Callable[[], Recipe]) -> Recipe:
         if key not in self._known:

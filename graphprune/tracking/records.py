@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from graphprune import checkpoints
+from graphprune.comparison import reading
 from graphprune.comparison.columns import UNIT_LABELS, UNIT_METRICS
-from graphprune.errors import UserError, shown
-from graphprune.files import read_json
+from graphprune.errors import UserError
 from graphprune.jobs.provenance import places
 from graphprune.layout import NetworkPaths, UnitPaths
 from graphprune.models import networks
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 
     from graphprune.tracking.models import ModelFormat
 
-# no number of a record is as large
-MOST = 1e18
 # columns of a history that the same seed reproduces
 CURVES = ("loss", "accuracy_train", "accuracy_validation", "learning_rate")
 
@@ -50,6 +47,7 @@ class Network:
     data: Path
     dense_model: ModelFormat | None = None
     unit_models: ModelFormat | None = None
+    keeps_scores: bool = False
 
     @property
     def paths(self) -> NetworkPaths:
@@ -63,7 +61,7 @@ def dense_record(
     """The parent run: training of the dense network. settings: all that was configured for it."""
     paths = network.paths
     history = Path(paths.dense_history)
-    start, end = _times(history, sum(_column(history, "seconds")))
+    start, end = _times(history, sum(row["seconds"] for row in reading.history(history)))
     data = dataset_record(network.data)
     logs = _logs(network.results, paths.job)
     weights = Path(paths.checkpoint)
@@ -101,7 +99,7 @@ def unit_record(network: Network, metrics_path: Path, settings: Mapping[str, obj
     one folder above. They are recorded once, where they exist (scores are removed once they have
     served), and so are the logs of the method's jobs.
     """
-    metrics = _metrics(metrics_path)
+    metrics = reading.metrics(metrics_path)
     paths = UnitPaths.of(network.results, metrics_path)
     labels = {label: metrics[label] for label in UNIT_LABELS}
     name = f"{paths.method} {paths.ratio}"
@@ -132,7 +130,7 @@ def unit_record(network: Network, metrics_path: Path, settings: Mapping[str, obj
             "lineage": f"{_start(data)} > {paths.network_id} > {method} > {ratio}",
         },
         artifacts=_unit_files(paths, network.unit_models),
-        shared={method: _files(Path(paths.method_folder)), **logs},
+        shared={method: _of_all_ratios(paths, network.keeps_scores), **logs},
         datasets=[data],
         start_time_ms=start,
         end_time_ms=end,
@@ -209,6 +207,15 @@ def _unit_files(paths: UnitPaths, form: ModelFormat | None) -> dict[str, Sequenc
     return dict(form.pruned(paths.id, weights, mask))
 
 
+def _of_all_ratios(paths: UnitPaths, keeps_scores: bool) -> list[Path]:
+    """The files that serve all ratios of a unit's method.
+
+    Scores that are not kept may still lie there, and another job is about to remove them.
+    """
+    files = [paths.ranking_report, paths.removal, *([paths.ranking] if keeps_scores else [])]
+    return [path for path in map(Path, files) if path.exists()]
+
+
 def _logs(results: Path, job: str) -> dict[str, list[Path]]:
     """Logs and benchmarks of the jobs named ``job``, by artifact folder: one for each rule."""
     by_folder: dict[str, list[Path]] = {}
@@ -239,53 +246,10 @@ def _times(written: Path, seconds: float) -> tuple[int, int]:
     return end - int(1000 * seconds), end
 
 
-def _metrics(path: Path) -> dict[str, Any]:
-    """What ``metrics.json`` says of a unit, all that a record needs."""
-    metrics, _ = read_json(path, "the metrics of a unit")
-    if missing := {*UNIT_LABELS, *UNIT_METRICS, "report", "layers"} - metrics.keys():
-        raise UserError(f"{path}: lacks {min(missing)}; remove it and run again")
-    # whole numbers of JSON may be larger than any float
-    numbers = [metrics[key] for key in UNIT_METRICS]
-    layers, report = metrics["layers"], metrics["report"]
-    fits = (
-        all(isinstance(number, int | float) and abs(number) < MOST for number in numbers)
-        and isinstance(report, dict)
-        and isinstance(layers, list)
-        and all(isinstance(row, dict) and {"layer", "density"} <= row.keys() for row in layers)
-    )
-    if not fits:
-        raise UserError(f"{path}: is not the metrics of a unit; remove it and run again")
-    return metrics
-
-
-def _column(history: Path, name: str) -> list[float]:
-    return [row[name] for row in _rows(history, name)]
-
-
 def _curves(history: Path, stage: str) -> dict[str, list[tuple[int, float]]]:
-    rows = _rows(history, "epoch")
+    rows = reading.history(history)
     return {
-        f"{stage}/{name}": [(int(row["epoch"]), row[name]) for row in rows]
+        f"{stage}/{name}": [(row["epoch"], row[name]) for row in rows]
         for name in CURVES
         if rows and name in rows[0]
     }
-
-
-def _rows(history: Path, needed: str) -> list[dict[str, float]]:
-    """The rows of a history, all numbers; UserError, naming the file, if they are none."""
-    try:
-        with history.open(newline="") as file:
-            rows = [
-                {name: float(text) for name, text in row.items()} for row in csv.DictReader(file)
-            ]
-        for row in rows:
-            if needed not in row or not row.get("epoch", 0.0).is_integer():
-                raise ValueError(f"a row lacks {needed}")
-            if not 0 <= row.get("seconds", 0.0) < MOST:
-                raise ValueError(f"an epoch took {row['seconds']} seconds")
-    except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
-        reason = shown(error)
-        raise UserError(
-            f"{history}: is no history of a training ({reason}); make it again"
-        ) from error
-    return rows

@@ -71,20 +71,18 @@ class Artifacts:
         else:
             held, first = self.claims.setdefault(parent.path, (str(claimed), path))
             where = f"{parent.path} that {first} was made from"
-            # scores are removed once their masks exist
-            if parent.stage != "score":
+            # scores are removed once their masks exist; what was reported of them is not
+            if parent.stage != "score" or parent.path.endswith(".json"):
                 self._missing(parent.path, path)
         if held != claimed:
             self.findings.add(f"{path}: was made from another file than {where}")
 
     def _check_history(self, path: str, made: Mapping[str, Any]) -> None:
-        """A trained network lies beside the history that it says."""
-        if made["stage"] not in ("train", "finetune"):
-            return
-        beside = f"{path.rpartition('/')[0]}/history.csv"
-        if not Path(beside).exists():
+        """The history beside a network, or that of metrics, is the one that they say."""
+        beside = history.beside(path)
+        if made["stage"] in history.STAGES and not Path(beside).exists():
             self._missing(beside, path)
-        elif history.digest(beside) != made.get(history.ENTRY):
+        elif self.folder.disk.misfit_of_history(path, made):
             self.findings.add(f"{beside}: is not the history of {path}, or was changed")
 
     def _missing(self, path: str, made_from: str) -> None:

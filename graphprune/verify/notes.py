@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from graphprune.files import file_digest, read_json
+from graphprune.provenance import receipts
 from graphprune.verify.findings import Findings
 from graphprune.verify.folder import Folder
 
@@ -16,14 +17,17 @@ def check(folder: Folder, findings: Findings) -> None:
     """
     paths, noted = folder.paths, set[str]()
     place = paths.made(f"{paths.results}/any").removesuffix("any.json")
-    notes = [path for path in folder.files if path.startswith(place)]
+    notes = dict.fromkeys(path for path in folder.files if path.startswith(place))
+    dense = {
+        file for one in folder.networks() for file in (one.latency, one.graph, one.graph_summary)
+    }
     for path in notes:
         with findings.reading(path, "a note of what made a file"):
             noted |= _check(folder, findings, path)
     for path in folder.files:
         if path in notes or folder.recipes.beside(path) or path in noted:
             continue
-        if _needs_note(folder, path):
+        if path in dense or _needs_note(folder, path):
             findings.add(f"{path}: no note in {paths.results}/made says what made it")
         else:
             findings.foreign.append(path)
@@ -45,7 +49,12 @@ def _check(folder: Folder, findings: Findings, path: str) -> set[str]:
             findings.add(f"{output}: was changed after it was written")
     for name, held in note["inputs"].items():
         source = f"{folder.results}/{name}"
-        if Path(source).exists() and file_digest(source) != held:
+        now = (
+            receipts.content_of(source, folder.recipes, folder.disk)
+            if Path(source).exists()
+            else held
+        )
+        if now != held:
             findings.add(f"{first}: was made from another {source}")
     return set(outputs)
 
@@ -55,8 +64,4 @@ def _needs_note(folder: Folder, path: str) -> bool:
     paths = folder.paths
     tables = (paths.units_table, paths.units_csv, paths.layers_table, paths.summary)
     folders = (f"{paths.figures}/", f"{paths.results}/tracking/")
-    if path in tables or path.startswith(folders):
-        return True
-    networks = folder.networks()
-    dense = {file for one in networks for file in (one.latency, one.graph, one.graph_summary)}
-    return path in dense
+    return path in tables or path.startswith(folders)

@@ -122,11 +122,12 @@ class Files:
             "digits", "mlp", (1, 8, 8), 10, 0, options={"hidden": [4]}
         )
         self.model = self.identity.build()
+        # a network says what history lies beside it
+        write_csv(paths.dense_history, HISTORY)
         for path in (paths.initial, paths.checkpoint):
             networks.save(path, self.model.state_dict(), self.identity, self.made(path))
         said = self.made(paths.activations)
         calibration.save(paths.activations, self.model, dataset.train, torch.arange(3), said)
-        write_csv(paths.dense_history, HISTORY)
 
     def _write_unit(self) -> None:
         paths, model = self.paths, self.model
@@ -145,9 +146,9 @@ class Files:
         weights = model.state_dict()
         pruned.save(self.trained, masks, weights)
         pruned.apply_file(model, paths.mask)
+        write_csv(paths.history, HISTORY)
         said = self.made(paths.finetuned)
         networks.save(paths.finetuned, model.state_dict(), self.identity, said, paths.mask)
-        write_csv(paths.history, HISTORY)
         write_json(paths.metrics, metrics(), self.made(paths.metrics))
 
     def _write_others(self) -> None:
@@ -171,7 +172,7 @@ class Files:
         write_csv(self.latency, [{**key, **timed, "batch_size": size} for size in (1, 64)])
         inputs = [paths.dataset("digits"), paths.dense_history, str(self.latency)]
         self.facts = receipts.JobFacts("compare.py", {"a": 1}, inputs, [paths.configuration])
-        receipts.write(self.facts, self.recipes)
+        receipts.write(self.facts, self.recipes, Disk())
 
     def misfit(self, of: str) -> None:
         """UserError, with the reason, if the artifact ``of`` is not what it should be."""
@@ -181,7 +182,7 @@ class Files:
             raise UserError(reason)
 
     def receipt_misfit(self) -> None:
-        if reason := receipts.misfit(self.facts, self.recipes):
+        if reason := receipts.misfit(self.facts, self.recipes, Disk()):
             raise UserError(reason)
 
     def every(self) -> list[Path]:

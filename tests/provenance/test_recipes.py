@@ -1,11 +1,13 @@
 """Recipes: each setting counts for what it decides, each path has that of its artifact."""
 
 import copy
+from pathlib import Path
 
 import pytest
 
 from graphprune.configuration.complete import complete
 from graphprune.layout import MethodPaths, NetworkPaths, UnitPaths
+from graphprune.provenance import receipts, recipes
 from graphprune.provenance.recipes import Recipes
 
 CONFIG = {
@@ -103,6 +105,30 @@ def test_a_chained_method_depends_on_the_looser_ratios():
     differing = {path for path in before if before[path] != after[path]}
     assert differing
     assert all("/probmask/x8/" in path for path in differing)
+
+
+def test_parts_count_by_their_code_and_not_by_their_number(monkeypatch):
+    scattered = {"calibration": {"parts": 3, "examples_per_class": 1}}
+    assert changed(**scattered) == set()
+    seen = []
+    monkeypatch.setattr(recipes, "digest_of", lambda *names: seen.append(names) or "")
+    Recipes(complete(CONFIG)).of("out/digits/mlp/seed0/finetune/curvature/scores.safetensors")
+    scripts = {Path(name).name for names in seen for name in names if "scripts" in name}
+    assert {"score.py", "score_part.py", "gather.py"} <= scripts
+
+
+def test_a_job_that_names_a_model_counts_its_code(monkeypatch):
+    facts = receipts.JobFacts(
+        "rgp_aspl_train.py", {"model": "mlp"}, [], ["out/rgp_aspl/runs/0.csv"]
+    )
+    found = Recipes(complete(CONFIG))
+    before = facts.digest(found)
+    monkeypatch.setattr(recipes, "digest_of", lambda *names: "other" if "mlp" in names[0] else "")
+    assert facts.digest(found) != before
+    other = receipts.JobFacts(
+        "rgp_aspl_train.py", {"model": "mlp5"}, [], ["out/rgp_aspl/runs/0.csv"]
+    )
+    assert other.digest(found) != facts.digest(found)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -40,7 +41,9 @@ def unit_metrics() -> dict[str, object]:
         "seed": 0,
         "regime": "finetune",
     }
-    numbers = dict.fromkeys(records.UNIT_METRICS, 0.5)
+    numbers = dict.fromkeys(records.UNIT_METRICS, 0.5) | {"params_total": 8, "params_kept": 4}
+    numbers |= {"flops_total": 16, "flops_kept": 8, "epochs": 3}
+    numbers |= {"file_size_total": 80, "file_size_kept": 40}
     layers = [{"layer": "fc1.weight", "density": 0.25, "flops_kept": 8}]
     labels |= {"method": "random", "compression": 2.0}
     return {**labels, **numbers, "report": {"nodes": 4}, "layers": layers}
@@ -54,7 +57,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data.save(results / "data" / "digits.safetensors", dataset)
     identity = networks.Identity("digits", "mlp", dataset.input_shape, 10, 0)
     dense, unit = results / "digits/mlp/seed0/dense", results / UNIT
-    rows = [{"epoch": e, "learning_rate": 0.1, "loss": 1 / e, "seconds": 1.0} for e in (1, 2)]
+    same = {"learning_rate": 0.1, "accuracy_train": 0.5, "seconds": 1.0}
+    rows = [{"epoch": epoch, "loss": 1 / epoch, **same} for epoch in (1, 2)]
     model = identity.build().eval()
     networks.save(dense / "checkpoint.safetensors", model.state_dict(), identity, MADE)
     calibration.save(dense / "activations.safetensors", model, dataset.train, torch.arange(3))
@@ -174,10 +178,20 @@ def test_logs_and_benchmarks_lie_once_in_the_parent(recorded) -> None:
     assert file.path == "benchmarks/train/digits-mlp-seed0.tsv"
     owners = {entry["path"]: entry["run_id"] for entry in lineage.trace(client, unit)}
     assert owners["logs/score/digits-mlp-seed0-finetune-random.log"] == parent
-    assert owners["finetune/random/scores.safetensors"] == parent
+    # they lie there, but the next job may remove them
+    assert "finetune/random/scores.safetensors" not in owners
     assert owners["model/data/finetuned.safetensors"] == unit
     assert owners["model/data/checkpoint.safetensors"] == parent
     assert not [path for path in owners if ".partial" in path]
+
+
+def test_scores_that_are_kept_are_recorded(results: Path) -> None:
+    network = dataclasses.replace(network_in(results), keeps_scores=True)
+    record = records.unit_record(network, results / UNIT / "metrics.json", {})
+    names = {path.name for path in record.shared["finetune/random"]}
+    assert "scores.safetensors" in names
+    kept = records.unit_record(network_in(results), results / UNIT / "metrics.json", {})
+    assert {path.name for path in kept.shared["finetune/random"]} == names - {"scores.safetensors"}
 
 
 def test_a_unit_adds_three_files_of_which_two_are_the_results(recorded, results: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -14,6 +15,7 @@ from workflow_runs import snakemake
 
 from graphprune import checkpoints
 from graphprune.configuration.complete import complete
+from graphprune.files import read_json, write_json
 from graphprune.models import pruned
 from graphprune.provenance.artifacts import Disk
 from graphprune.provenance.recipes import Recipes
@@ -122,7 +124,10 @@ def test_what_is_lost_is_made_again(root, copied):
     for path in LOST:
         (copied / path).unlink()
     jobs = planned(root, copied, *write(copied))
-    assert {rule: rules(jobs)[rule] for rule in LOST.values()} == dict.fromkeys(LOST.values(), 1)
+    # both ratios are evaluated again, each in a batch of its own: they hold the seconds of the score
+    expected = dict.fromkeys(LOST.values(), 1) | {"evaluate": 2}
+    made = Counter(re.sub(r"_\d+$", "", job.rule) for job in jobs)
+    assert {rule: made[rule] for rule in expected} == expected
     assert not rules(jobs).keys() & {"train", "data", "activations"}
     assert units(jobs) == {("0", "magnitude")}
 
@@ -139,6 +144,20 @@ def edit(folder):
     path.write_text(
         path.read_text().replace('"accuracy_finetuned": 0.', '"accuracy_finetuned": 1.')
     )
+
+
+def later(folder):
+    """Seconds that another run would have taken."""
+    path = folder / MAGNITUDE / "x2/history.csv"
+    lines = path.read_text().splitlines()
+    lines[1] = lines[1].rpartition(",")[0] + ",99.5"
+    path.write_text("\n".join(lines) + "\n")
+
+
+def slower(folder):
+    path = folder / MAGNITUDE / "scores.json"
+    report, made = read_json(path, "a report")
+    write_json(path, {**report, "seconds": 99.5}, made)
 
 
 def place(source, target):
@@ -170,6 +189,18 @@ ATTACKS = {
         place(f"{SEED0}/dense/initial.safetensors", f"{SEED0}/dense/checkpoint.safetensors"),
         "is the result of initial, not of train",
     ),
+    "another unit's history": (
+        place(f"{RANDOM}/x2/history.csv", f"{MAGNITUDE}/x2/history.csv"),
+        "x2/finetuned.safetensors: belongs to another history than",
+    ),
+    "another history of the same training": (
+        later,
+        "x2/metrics.json: belongs to another history than",
+    ),
+    "another report of the same scores": (
+        slower,
+        "x2/metrics.json: was made from another file than",
+    ),
     "edited metrics": (edit, "metrics.json: was changed after it was written"),
 }
 
@@ -186,6 +217,28 @@ def test_what_does_not_belong_is_named(copied, monkeypatch, attack):
     change(copied)
     reasons = [reason for path, recipe in known.items() if (reason := Disk().misfit(recipe, path))]
     assert any(sentence in reason for reason in reasons), reasons
+
+
+def test_overviews_are_made_again_for_numbers_of_the_same_recipe(root, copied):
+    """As after a kill between the stage that made these anew and the one that shows them."""
+    path = copied / MAGNITUDE / "x2/metrics.json"
+    metrics, made = read_json(path, "metrics")
+    write_json(path, {**metrics, "accuracy_pruned": 0.125}, made)
+    jobs = rules(planned(root, copied, *write(copied)))
+    assert jobs >= Counter(compare=1, figure_comparison=1, report=1, track=1)
+    assert not jobs.keys() & {"train", "score", *UNIT}
+    (copied / "out/mlflow.db").unlink()
+    assert rules(planned(root, copied, *write(copied)))["store"] == 1
+
+
+def test_ratios_that_were_added_stay_apart_until_they_have_caught_up(root, copied):
+    """As after a kill in the midst of the units of a new ratio."""
+    (copied / RANDOM / "x8/metrics.json").unlink()
+    jobs = planned(root, copied, *write(copied))
+    assert {(job.rule, job.wildcards["method"]) for job in jobs if job.rule[:8] == "evaluate"} == {
+        ("evaluate_2", "random")
+    }
+    assert units(jobs) == {("0", "random")}
 
 
 def test_what_does_not_belong_is_made_again(root, copied):

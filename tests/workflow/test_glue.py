@@ -63,7 +63,6 @@ def before_tuning(results: Path, unit: tuple[int, str, str, float]) -> dict[str,
     weights, masks = start(results, seed, regime), mask_of(results, unit)
     if method == "probmask":
         path = unit_folder(results, *unit) / "scores.safetensors"
-        path = path if path.exists() else path.parent.parent / path.name
         trained = plain.tensors(path)
         weights = {name: trained[f"weights/{name}"] for name in weights}
     elif regime == "scratch":

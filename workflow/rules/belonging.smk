@@ -49,7 +49,15 @@ def reason_to_run(job):
         [str(path) for path in job.input],
         outputs,
     )
-    return receipts.misfit(facts, RECIPES)
+    if outputs[0].startswith(PATHS.record("")[: -len(".json")]) and record_is_gone():
+        return f"{PATHS.database}: not there"
+    return receipts.misfit(facts, RECIPES, DISK)
+
+
+def record_is_gone():
+    """Whether the store is the results' own, and was removed."""
+    own = not os.environ.get("MLFLOW_TRACKING_URI")
+    return own and not os.path.exists(PATHS.database)
 
 
 def force_what_misfits(dag):
@@ -152,33 +160,30 @@ def decide_by_what_is_on_disk():
     workflow._prepare_dag = prepared
 
 
-def complete_ratios():
-    """The ratios at which some unit is finished."""
-    return [
-        ratio
-        for ratio in COMPRESSIONS
-        if any(
-            os.path.exists(path)
-            for pattern in of_methods(PATHS.metrics, compression=ratio)
-            for path in of_networks(pattern)
-        )
-    ]
+def alike():
+    """The ratios in groups: at those of a group the same units are finished."""
+    groups = {}
+    for ratio in COMPRESSIONS:
+        patterns = of_methods(PATHS.metrics, compression=ratio)
+        paths = (path for pattern in patterns for path in of_networks(pattern))
+        finished = tuple(os.path.exists(path) for path in paths)
+        groups.setdefault(finished, []).append(ratio)
+    return list(groups.values())
 
 
 def batches():
     """Suffix of the rules' names -> the compression ratios whose units share one process.
 
-    Ratios that are added later form batches of their own, so that finished units stay. Processes of
+    Ratios at which other units are finished form batches of their own, so that a job makes only what
+    is missing: ratios that were added later stay apart until they have caught up. Processes of
     single jobs read the batches that the planning one has written: units get finished meanwhile.
     """
     note = Path(PATHS.batches)
     if not PLANNING and note.exists():
         return json.loads(note.read_text())
     size = config["compressions_per_job"]
-    finished = complete_ratios()
-    if any(method_object(label).chained() for label in METHODS):
-        finished = []
-    groups = [finished, [ratio for ratio in COMPRESSIONS if ratio not in finished]]
+    chained = any(method_object(label).chained() for label in METHODS)
+    groups = [COMPRESSIONS] if chained else alike()
     parts = [
         group[start : start + size]
         for group in groups

@@ -47,6 +47,8 @@ def run_of_folder(executor_plugin, **settings):
                 take_over(PRESENCE)
             PRESENCE.write()
             if workflow.execution_settings.no_hooks:
+                if reason := disk_error():
+                    raise WorkflowError(reason)
                 has_locked()
             yield
     except LockException:

@@ -65,7 +65,8 @@ class Terminal(logging.Handler):
         if not outputs:
             return
         command = failures.rerun(sys.argv, outputs[0])
-        reason = failures.reason(logs) or "see its log above"
+        # a full disk takes no log either
+        reason = failures.reason(logs) or probe_error() or "see its log above"
         self.failed[info["jobid"]] = [f"{info['rule_name']}: {reason}", f"  {command}"]
         logger.error(failures.describe(info["rule_name"], outputs, logs, command))
 
@@ -79,16 +80,30 @@ def disk_error():
 
     It also marks a new folder as one of results, which `make clean` may remove.
     """
-    probe = Path(RESULTS) / ".probe"
     try:
         mark(RESULTS)
         write_json(PATHS.batches, BATCHES)
         write_json(PATHS.configuration, config)
-        probe.write_bytes(bytes(2**16))
-        probe.unlink()
     except OSError as error:
-        return f"{RESULTS}: {error.strerror}; make room or make it writable, then run again"
+        return not_written(error)
+    return probe_error()
+
+
+def probe_error():
+    """One line that says why nothing can be written into the results now; empty if it can."""
+    probe = Path(RESULTS) / ".probe"
+    try:
+        try:
+            probe.write_bytes(bytes(2**16))
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        return not_written(error)
     return ""
+
+
+def not_written(error):
+    return f"{RESULTS}: {error.strerror}; make room or make it writable, then run again"
 
 
 TERMINAL = None

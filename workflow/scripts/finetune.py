@@ -8,7 +8,6 @@ with job(snakemake) as log:
     from graphprune.layout import UnitPaths
     from graphprune.methods import results
     from graphprune.models import networks, pruned
-    from graphprune.provenance import history as histories
     from graphprune.randomness import seed_of
     from graphprune.training import devices, live, loop
     from graphprune.training.regimes import after_pruning
@@ -45,5 +44,5 @@ with job(snakemake) as log:
                 on_epoch=curve,
             )
         write_csv(history_path, history)
-        said = {**made(snakemake, finetuned_path), **histories.said(history_path)}
+        said = made(snakemake, finetuned_path)
         networks.save(finetuned_path, model.state_dict(), identity, said, mask_path)

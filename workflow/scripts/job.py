@@ -63,7 +63,8 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
     try:
         if plugins := snakemake.config.get("plugins"):
             load_plugins(plugins)
-        artifacts = Artifacts(snakemake) if snakemake.config else None
+        # a script that is run by hand has no configuration
+        artifacts = snakemake.artifacts = Artifacts(snakemake) if snakemake.config else None
         if artifacts:
             artifacts.check_inputs()
             artifacts.fix_code()
@@ -97,12 +98,17 @@ class Artifacts:
         self.disk = Disk()
 
     def check_inputs(self) -> None:
-        """UserError, naming the file, for an input that is not what its path says."""
+        """UserError, naming the file, for an input that is not what its path says.
+
+        What the inputs say now is what the outputs are made from, whatever is put there meanwhile.
+        """
         from graphprune.errors import UserError
 
         for path in dict.fromkeys(self.snakemake.input):
             if (recipe := self.recipes.of(path)) and (reason := self.disk.misfit(recipe, path)):
                 raise UserError(f"{reason}; remove the file and run again")
+            if recipe:
+                self.disk.hold(path)
 
     def fix_code(self) -> None:
         """Digest the code now, before it is imported: it may be edited while the job runs."""
@@ -120,8 +126,13 @@ class Artifacts:
 
     def made(self, path: str) -> dict[str, object]:
         """What the output ``path`` says of what made it."""
+        from graphprune.errors import UserError
+
         recipe = self.recipes.of(path)
-        assert recipe is not None, path
+        if recipe is None:
+            raise UserError(
+                f"{path}: is of no unit of the configuration; was it changed meanwhile?"
+            )
         return self.disk.made(recipe)
 
     def note_outputs(self) -> None:
@@ -136,7 +147,7 @@ class Artifacts:
                 list(map(str, self.snakemake.input)),
                 outputs,
             )
-            receipts.write(facts, self.recipes)
+            receipts.write(facts, self.recipes, self.disk)
 
 
 def peak_memory() -> int:
@@ -151,11 +162,24 @@ def peak_memory() -> int:
 
 
 def made(snakemake: Any, path: str) -> dict[str, object] | None:
-    """What the output ``path`` of the job says of what made it; nothing where no run is going on.
+    """What the output ``path`` of the job says of what made it; None where there is no run."""
+    artifacts = snakemake.artifacts
+    return artifacts.made(path) if artifacts else None
 
-    A script that is run by hand has no configuration.
+
+def unfinished(snakemake: Any, path: str) -> Path:
+    """Where a method keeps a training for the output ``path`` that a kill must not lose.
+
+    It is named after the recipe: a training by other settings or code is not gone on with, and what
+    is left of one is removed.
     """
-    return Artifacts(snakemake).made(path) if snakemake.config else None
+    artifacts = snakemake.artifacts
+    recipe = artifacts.recipes.of(path) if artifacts else None
+    own = Path(path).with_suffix(f".{recipe.digest[:12] if recipe else 'any'}.partial.safetensors")
+    for left in own.parent.glob(f"{Path(path).stem}.*.partial.safetensors"):
+        if left != own:
+            left.unlink()
+    return own
 
 
 def examples(inputs: Any) -> tuple[Any, Any]:

@@ -1,10 +1,8 @@
 """Score the weights by one method, once or at each of several sparsities."""
 
-from job import examples, job, made
+from job import examples, job, made, unfinished
 
 with job(snakemake) as log:
-    from pathlib import Path
-
     from graphprune.methods import results
     from graphprune.methods.catalog import options_in_job
     from graphprune.methods.series import run_series
@@ -20,8 +18,7 @@ with job(snakemake) as log:
     options = options_in_job(name, given, seed, snakemake.threads)
     sparsities = [1 - 1 / float(ratio) for ratio in snakemake.params.compressions]
     scores = snakemake.output.scores
-    # a job that is killed loses its outputs, so these stay until all of them are written
-    partial = [Path(path).with_suffix(".partial.safetensors") for path in scores]
+    partial = [unfinished(snakemake, path) for path in scores]
     series = run_series(name, options, sparsities, model, inputs, targets, partial)
     for place, result, seconds in series:
         results.save(scores[place], result, name, made(snakemake, scores[place]))

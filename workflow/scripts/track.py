@@ -5,7 +5,6 @@ from pathlib import Path
 from job import job
 
 with job(snakemake) as log:
-    import json
     from tempfile import TemporaryDirectory
 
     from graphprune import tracking
@@ -36,13 +35,15 @@ with job(snakemake) as log:
                 data=Path(snakemake.input.data),
                 dense_model=models,
                 unit_models=models if options["models"] == "all" else None,
+                keeps_scores=snakemake.config["keep_scores"],
             )
             children, dense_accuracy = [], 0.0
             for path, unit in units.items():
                 if unit.seed == seed:
                     configured = {**settings["shared"], **settings["methods"][unit.method]}
-                    children.append(records.unit_record(network, Path(path), configured))
-                    dense_accuracy = json.loads(Path(path).read_text())["accuracy_dense"]
+                    child = records.unit_record(network, Path(path), configured)
+                    children.append(child)
+                    dense_accuracy = child.metrics["accuracy_dense"]
             parent = records.dense_record(network, settings["shared"], dense_accuracy)
             runs = store.record(parent, children)
             write_json(output, runs)

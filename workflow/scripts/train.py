@@ -7,7 +7,6 @@ with job(snakemake) as log:
     from graphprune.files import write_csv
     from graphprune.layout import NetworkPaths
     from graphprune.models import networks
-    from graphprune.provenance import history as histories
     from graphprune.randomness import seed_of
     from graphprune.training import devices, live, loop
     from graphprune.training.settings import Settings
@@ -40,5 +39,4 @@ with job(snakemake) as log:
         )
     write_csv(snakemake.output.history, history)
     trained = snakemake.output.checkpoint
-    said = {**made(snakemake, trained), **histories.said(snakemake.output.history)}
-    networks.save(trained, model.state_dict(), identity, said)
+    networks.save(trained, model.state_dict(), identity, made(snakemake, trained))
