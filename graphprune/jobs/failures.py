@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,8 +16,10 @@ ERROR = " ERROR "
 TAIL = 12
 
 
-def tail(path: str | Path, lines: int = TAIL) -> list[str]:
+def tail(path: str | Path, lines: int | None = TAIL) -> list[str]:
     """The last ``lines`` lines of the last attempt in the log ``path``; empty if there is none.
+
+    lines: None for all.
 
     >>> tail("results/logs/train/digits-mlp-seed0.log", 1)
     ['2026-01-01 12:00:00,000 ERROR train.learning_rate is nan']
@@ -27,7 +30,7 @@ def tail(path: str | Path, lines: int = TAIL) -> list[str]:
     except OSError:
         return []
     starts = [number for number, line in enumerate(text) if STARTED in line]
-    return text[starts[-1] if starts else 0 :][-lines:]
+    return text[starts[-1] if starts else 0 :][-lines if lines else None :]
 
 
 def has_finished(logs: Iterable[str]) -> bool:
@@ -44,6 +47,19 @@ def reason(logs: Iterable[str]) -> str:
     """
     errors = [line for path in logs for line in tail(path, 1) if ERROR in line]
     return errors[-1].partition(ERROR)[2] if errors else ""
+
+
+def printed(paths: Iterable[str], rule: str) -> str:
+    """The error that a job of ``rule`` printed last into one of ``paths``, a scheduler's logs.
+
+    Empty if none did. A job prints it as ``rule wildcards: error``.
+
+    >>> printed([".snakemake/slurm_logs/group_unit/7.log"], "prune")
+    'results/digits/mlp: No space left on device; make room or make it writable, then run again'
+    """
+    line = re.compile(rf"{re.escape(rule)} [^:]*: (.+)")
+    lines = [text for path in paths for text in tail(path, None) if line.fullmatch(text)]
+    return lines[-1].partition(": ")[2] if lines else ""
 
 
 def rerun(arguments: Sequence[str], output: str) -> str:

@@ -53,3 +53,15 @@ def test_a_failure_names_the_unit_the_log_and_a_command_that_makes_its_file(tmp_
 
 def test_python_m_snakemake_is_rerun_as_snakemake():
     assert failures.rerun(["/lib/snakemake/__main__.py", "-n"], "a") == "snakemake -n -- a"
+
+
+def test_where_the_log_had_no_room_the_scheduler_s_log_gives_the_reason(tmp_path):
+    log = tmp_path / "7.log"
+    log.write_text(
+        "score digits mlp 0: results/a: an error of another rule\n"
+        "prune digits mlp 0 finetune random: results/b: Read-only file system\n"
+        "prune digits mlp 0 finetune random: results/c: No space left on device; make room\n"
+        "prune failed\nRuleException: CalledProcessError\n"
+    )
+    assert failures.printed([log], "prune") == "results/c: No space left on device; make room"
+    assert failures.printed([log], "finetune") == failures.printed([tmp_path / "no"], "prune") == ""

@@ -124,7 +124,7 @@ def test_what_is_lost_is_made_again(root, copied):
     for path in LOST:
         (copied / path).unlink()
     jobs = planned(root, copied, *write(copied))
-    # both ratios are evaluated again, each in a batch of its own: they hold the seconds of the score
+    # both ratios, each in a batch of its own, are evaluated again: they hold the score's seconds
     expected = dict.fromkeys(LOST.values(), 1) | {"evaluate": 2}
     made = Counter(re.sub(r"_\d+$", "", job.rule) for job in jobs)
     assert {rule: made[rule] for rule in expected} == expected

@@ -41,7 +41,9 @@ class Terminal(logging.Handler):
             self.report_group(record)
         # Snakemake reports the members of a failed group once more, indented
         elif event == LogEvent.JOB_ERROR and not record.indent:
-            self.report(record.__dict__, record.log)
+            self.report(
+                record.__dict__, record.log, getattr(record, "aux_logs", None) or ()
+            )
         elif event == LogEvent.PROGRESS:
             seconds = time.monotonic() - self.start
             logger.info(self.progress.line(record.done, record.total, seconds))
@@ -57,18 +59,25 @@ class Terminal(logging.Handler):
             self.progress.failed(info["jobid"])
         # where none began, the scheduler's log says why
         for info in begun or members[:1]:
-            self.report(info, info["log"] if begun else record.aux_logs)
+            self.report(
+                info, info["log"] if begun else record.aux_logs, record.aux_logs
+            )
 
-    def report(self, info, logs):
+    def report(self, info, logs, beside=()):
+        """beside: the scheduler's logs; a full disk of results takes no log of the job's."""
+        name = info["rule_name"]
         outputs, logs = [str(path) for path in info["output"]], list(map(str, logs))
         self.progress.failed(info["jobid"])
         if not outputs:
             return
         command = failures.rerun(sys.argv, outputs[0])
-        # a full disk takes no log either
-        reason = failures.reason(logs) or probe_error() or "see its log above"
-        self.failed[info["jobid"]] = [f"{info['rule_name']}: {reason}", f"  {command}"]
-        logger.error(failures.describe(info["rule_name"], outputs, logs, command))
+        reason = (
+            failures.reason(logs)
+            or failures.printed(beside, name)
+            or "see its log above"
+        )
+        self.failed[info["jobid"]] = [f"{name}: {reason}", f"  {command}"]
+        logger.error(failures.describe(name, outputs, logs, command))
 
 
 def of_networks_all(patterns):
@@ -80,30 +89,18 @@ def disk_error():
 
     It also marks a new folder as one of results, which `make clean` may remove.
     """
+    probe = Path(RESULTS) / ".probe"
     try:
         mark(RESULTS)
         write_json(PATHS.batches, BATCHES)
         write_json(PATHS.configuration, config)
-    except OSError as error:
-        return not_written(error)
-    return probe_error()
-
-
-def probe_error():
-    """One line that says why nothing can be written into the results now; empty if it can."""
-    probe = Path(RESULTS) / ".probe"
-    try:
         try:
             probe.write_bytes(bytes(2**16))
         finally:
             probe.unlink(missing_ok=True)
     except OSError as error:
-        return not_written(error)
+        return f"{RESULTS}: {error.strerror}; make room or make it writable, then run again"
     return ""
-
-
-def not_written(error):
-    return f"{RESULTS}: {error.strerror}; make room or make it writable, then run again"
 
 
 TERMINAL = None
