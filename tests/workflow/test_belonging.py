@@ -1,5 +1,6 @@
 """What lies on disk decides: what was put elsewhere, changed or lost is made again, and no more."""
 
+import base64
 import json
 import os
 import re
@@ -130,6 +131,27 @@ def test_what_is_lost_is_made_again(root, copied):
     assert {rule: made[rule] for rule in expected} == expected
     assert not rules(jobs).keys() & {"train", "data", "activations"}
     assert units(jobs) == {("0", "magnitude")}
+
+
+def test_what_follows_an_interrupted_job_that_had_written_all_is_made_too(root, copied):
+    """Killed after the network was written and before Snakemake knew of it."""
+    shutil.rmtree(copied / SEED0 / "finetune")
+    marks = copied / ".snakemake/incomplete"
+    marks.mkdir(parents=True)
+    for path in (copied / SEED0 / "dense").glob("[ch]*[stv]"):
+        name = str(path.relative_to(copied)).encode()
+        (marks / base64.b64encode(name).decode()).touch()
+    jobs = planned(root, copied, *write(copied))
+    assert rules(jobs) >= Counter(train=1, score=2, compare=1)
+    assert units(jobs) == {("0", "magnitude"), ("0", "random")}
+
+
+def test_a_stage_between_two_that_run_stays(root, copied):
+    """Stages of a network share a process; the activations in the middle are still right."""
+    (copied / SEED0 / "dense/history.csv").unlink()
+    jobs = planned(root, copied, *write(copied))
+    assert rules(jobs) >= Counter(train=1, graph=1, track=1)
+    assert not rules(jobs).keys() & {"activations", "score", "finetune"}
 
 
 def invert(folder):

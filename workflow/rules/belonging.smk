@@ -74,7 +74,7 @@ def force_what_misfits(dag):
             # an overview is made again after what it shows
             before = [one for one in dag.dependencies[job] if one in forced]
             after = before and RECIPES.beside(job.output[0]) is None
-            if reason or after or copies_times(dag, job, before):
+            if reason or after or is_forced(dag, job) or copies_times(dag, job, before):
                 forced.add(job)
                 dag.forcefiles.update(job.output)
                 # Snakemake leaves out what comes after a job that runs, ancient inputs apart
@@ -87,6 +87,11 @@ def force_what_misfits(dag):
     if len(reasons) > REASONS_SHOWN:
         logger.info(f"to be made again: {len(reasons) - REASONS_SHOWN} more")
     return forced
+
+
+def is_forced(dag, job):
+    """Whether Snakemake runs ``job`` anyway: it was interrupted, or the user says so."""
+    return job.rule in dag.forcerules or not dag.forcefiles.isdisjoint(job.output)
 
 
 def copies_times(dag, job, before):
@@ -124,6 +129,30 @@ def apart_from(dag, forced):
             dag.depending[job][after] = files
 
 
+def split_groups_at_gaps(dag):
+    """Put stages of a group apart that follow on a stage that need not run.
+
+    Snakemake refuses a group that it would have to leave and to enter again: a network that is
+    trained again gives the same activations, which stay, and the graph is drawn from both.
+    """
+    gaps = {}
+    for job in chain(*dag.toposorted()):
+        name = job.rule.group
+        before = [
+            gaps[one]
+            for one in dag.dependencies[job]
+            if one in gaps and one.rule.group == name
+        ]
+        if name is None:
+            continue
+        if dag.needrun(job):
+            gaps[job] = max(before, default=0)
+            if gaps[job]:
+                job.group = f"{name}_{gaps[job]}"
+        elif before:
+            gaps[job] = max(before) + 1
+
+
 def remaining_misfits():
     """Why artifacts of this run that were made before do not fit what was made now."""
     return [
@@ -153,7 +182,8 @@ def decide_by_what_is_on_disk():
             if not chosen:
                 chosen.append(force_what_misfits(dag))
             with apart_from(dag, chosen[0]):
-                return await choose(*arguments, **options)
+                await choose(*arguments, **options)
+            split_groups_at_gaps(dag)
 
         dag.update_needrun = update_needrun
 
