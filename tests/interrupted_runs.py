@@ -34,6 +34,7 @@ TINY: dict[str, Any] = {
 # what holds times, places, MLflow's own numbers, and what a run that goes on still had to do
 CLOCKS = (
     ".batches.json",
+    ".locks",
     "logs",
     "benchmarks",
     "tracking",
@@ -120,14 +121,12 @@ def _is_clock(name: object) -> bool:
 
 def _without_seconds(value: Any) -> Any:
     """JSON without clocks, and without the digests of what holds them."""
-    if isinstance(value, Mapping):
-        timed = any(_is_clock(key) for key in value)
-        made = ("content", SEAL) if timed else ()
-        return {
-            key: {k: v for k, v in inner.items() if k not in made}
-            if key == MADE
-            else _without_seconds(inner)
-            for key, inner in value.items()
-            if not _is_clock(key)
-        }
-    return value
+    if not isinstance(value, Mapping):
+        return value
+    found = {key: _without_seconds(inner) for key, inner in value.items() if not _is_clock(key)}
+    if MADE in value and len(found) < len(value):
+        kept = {k: v for k, v in found[MADE].items() if k not in ("content", SEAL, "history")}
+        # reports of scores hold seconds, too
+        kept["inputs"] = {k: v for k, v in kept["inputs"].items() if k != "report"}
+        found[MADE] = kept
+    return found
