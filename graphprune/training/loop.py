@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from graphprune.data.base import Scaling
 
 Row = dict[str, float]
-# losses that may wait on a GPU before they are looked at
-WAITING = 100
+# losses that wait on a device before they are looked at, which waits for it
+WAITING = {"cpu": 1, "cuda": 100}
 
 
 def train(
@@ -214,9 +214,8 @@ class _Training:
         return learning_rate(self.settings, self.epoch, step / steps, 1 / steps)
 
     def _count(self, loss: Tensor, hits: Tensor, examples: int) -> None:
-        # a look at a number waits for the GPU, so that several are looked at together
         self._waiting.append((loss, hits, examples))
-        if self.device.type == "cpu" or len(self._waiting) >= WAITING:
+        if len(self._waiting) >= WAITING.get(self.device.type, 1):
             self._look()
 
     def _look(self) -> None:

@@ -95,6 +95,19 @@ def test_cut_three_times_it_ends_with_the_same_bits(
     assert seen == found
 
 
+def test_losses_that_wait_are_in_what_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = train(network(), PLAIN)
+    monkeypatch.setitem(loop.WAITING, "cpu", 100)
+    model = network()
+    after_steps(model, 5, cut)
+    with pytest.raises(CutError):
+        train(model, PLAIN, partial=Partial(tmp_path / "p.safetensors", 0))
+    found = train(network(), PLAIN, partial=Partial(tmp_path / "p.safetensors", 0))
+    assert without_clock(found) == without_clock(rows)
+
+
 def test_a_short_training_writes_nothing(tmp_path: Path) -> None:
     train(network(), PLAIN, partial=Partial(tmp_path / "p.safetensors"))
     assert list(tmp_path.iterdir()) == []

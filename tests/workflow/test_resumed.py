@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import importlib
 import json
 import random
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -208,3 +211,23 @@ def test_finetuning_keeps_what_is_finished_until_all_is(root: Path, folder: Path
     first, second = wrote(ended.stdout)
     assert first == second
     assert not list(folder.rglob("*.partial.*"))
+
+
+def test_what_is_left_of_another_recipe_is_removed(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(root / "workflow/scripts"))
+    job = importlib.import_module("job")
+    others = [tmp_path / f"{name}.partial.safetensors" for name in ("checkpoint.0", "other.0")]
+    for path in others:
+        path.touch()
+    artifacts = SimpleNamespace(digest=lambda path: hashlib.sha256(path.encode()).hexdigest())
+    snakemake = SimpleNamespace(artifacts=artifacts, config={"checkpoint_minutes": 3})
+    output = str(tmp_path / "checkpoint.safetensors")
+    kept = job.partial(snakemake, output)
+    digest = hashlib.sha256(output.encode()).hexdigest()[:12]
+    assert kept.path == tmp_path / f"checkpoint.{digest}.partial.safetensors"
+    assert kept.seconds == 180
+    assert [path.exists() for path in others] == [False, True]
+    kept.path.touch()
+    assert job.partial(snakemake, output).path.exists()
