@@ -6,3 +6,5 @@ ALPHA = 0.9
 MAX_EDGES = 200_000
 # timed forward passes of each network
 REPEATS = 30
+# minutes between two writings of a training that is not finished
+CHECKPOINT_MINUTES = 10.0

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from graphprune.configuration.folders import FORBIDDEN, check_folders, without_slash
 from graphprune.configuration.keys import NAME, NAME_IN_WORDS, Config, entry_section
 from graphprune.configuration.plan import check_plan
+from graphprune.configuration.recipes import resolved
 from graphprune.errors import UserError, one_of, shown
 from graphprune.methods.catalog import METHODS, method_class
 from graphprune.options import first_error, matching, validated
@@ -34,7 +35,8 @@ def complete(config: Mapping[str, Any], beside: Path | None = None) -> Complete:
 
     Returns
     -------
-    A new dictionary. Each network has its ``name`` and ``options``; each entry of ``methods`` has
+    A new dictionary. Recipes stand in the trainings that use them, without their names. Each
+        network has its ``name`` and ``options``; each entry of ``methods`` has
     its ``method``, ``scope``, ``regimes`` and all hyperparameters that the workflow does not set
     itself; ``plugins`` are paths that exist.
 
@@ -66,19 +68,23 @@ def _complete(config: Mapping[str, Any], beside: Path | None) -> Complete:
         raise UserError(f"it is {shown(config)}; expected keys and their values")
     plugins = plugin_files(config.get("plugins"), beside)
     load_plugins(plugins)
+    config = resolved(config)
     try:
-        keys = Config.model_validate(dict(config))
+        keys = Config.model_validate(config)
     except ValidationError as error:
         raise first_error(error, Config, config, "") from None
     # options and entries are checked one by one below; written out, aliases could make them huge
-    full = keys.model_dump(exclude={"networks", "methods"})
+    unset = {"train": {"recipe"}, "finetune": {"recipe"}}
+    full = keys.model_dump(exclude={"networks": True, "methods": True, "recipes": True, **unset})
     full["plugins"] = plugins
     full["networks"] = [
-        {**network.model_dump(exclude_unset=True, exclude={"options"}),
+        {**network.model_dump(exclude_unset=True, exclude={"options": True, **unset}),
          "options": network.options, "name": network.name or network.model}
         for network in keys.networks
     ]  # fmt: skip
-    full["rgp_aspl"]["train"] = keys.rgp_aspl.train.model_dump(exclude_unset=True)
+    full["rgp_aspl"]["train"] = keys.rgp_aspl.train.model_dump(
+        exclude_unset=True, exclude={"recipe"}
+    )
     full["methods"] = {
         label: _entry(label, entry, full["regimes"]) for label, entry in keys.methods.items()
     }

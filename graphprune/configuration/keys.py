@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema, create_model
 
 from graphprune.data.catalog import DATASETS
-from graphprune.defaults import MAX_EDGES, REPEATS
+from graphprune.defaults import CHECKPOINT_MINUTES, MAX_EDGES, REPEATS
 from graphprune.methods.base import SET_BY_WORKFLOW, Method, Seed
 from graphprune.models.catalog import MODELS
 from graphprune.options import Section, Unique, matching, named, section_of
@@ -64,10 +64,29 @@ Scope = Annotated[
     ),
 ]
 
-Training = section_of(Settings, leave_out=("seed",))
+_Settings = section_of(Settings, leave_out=("seed",))
 
 
-class Overrides(Training):  # type: ignore[misc, valid-type]
+class Recipe(_Settings):  # type: ignore[misc, valid-type]
+    """Settings of a training that several networks may use by its name."""
+
+    epochs: Epochs = 0
+
+
+class Training(_Settings):  # type: ignore[misc, valid-type]
+    """Settings of a training."""
+
+    # replaced by the recipe's keys before the others are checked (`complete`)
+    recipe: Annotated[
+        Name | None,
+        Field(
+            description="A recipe's name. Its keys count as if they stood here, and keys that "
+            "stand here go before them."
+        ),
+    ] = None
+
+
+class Overrides(Training):
     """Settings of a training of which only some are given."""
 
     epochs: Epochs = 0
@@ -273,12 +292,28 @@ class Config(Section):
         ),
     ] = "cpu"
     regimes: Regimes = ["finetune"]
+    checkpoint_minutes: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1_000_000,
+            description="Minutes after which a training that still runs is written to disk, again "
+            "and again; after a kill it goes on from there. It decides no result.",
+        ),
+    ] = CHECKPOINT_MINUTES
+    recipes: Annotated[
+        dict[Name, Recipe],
+        Field(
+            description="Settings of trainings by names of your own; `recipe: name` in `train` or "
+            "`finetune` uses them."
+        ),
+    ] = {}
     train: Annotated[
-        Training,  # type: ignore[valid-type]
+        Training,
         Field(description="The training of the dense networks."),
     ] = Training.model_construct(epochs=20)
     finetune: Annotated[
-        Training,  # type: ignore[valid-type]
+        Training,
         Field(description="Fine-tuning, the same for every method."),
     ] = Training.model_construct(epochs=5)
     scratch: Scratch = Scratch()

@@ -12,6 +12,7 @@ from graphprune.methods.base import Method
 from graphprune.methods.catalog import has_option, method_class
 from graphprune.models.catalog import check_fit, check_options
 from graphprune.models.sizes import network_size
+from graphprune.training.settings import Settings
 
 # Snakemake plans a job in about 3 ms: 8 000 jobs in 22 s
 MOST_UNITS = 20_000
@@ -21,6 +22,7 @@ MOST_JOBS = 15_000
 def check_plan(config: Mapping[str, Any]) -> None:
     """UserError naming the first key whose value does not fit the others."""
     _check_networks(config["networks"])
+    _check_settings(config)
     _check_experiment(config["rgp_aspl"])
     _check_number_of_units(config)
     _check_number_of_jobs(config)
@@ -49,6 +51,24 @@ def _check_networks(networks: list[Mapping[str, Any]]) -> None:
         seen.add(pair)
         _check_fit(network, where)
         check_options(network["model"], network["options"], f"{where}.options")
+
+
+def _check_settings(config: Mapping[str, Any]) -> None:
+    """What the settings of each training say together."""
+    for section in ("train", "finetune"):
+        _settings(config[section], section)
+        for place, network in enumerate(config["networks"]):
+            if network.get(section):
+                own = training_of(config, network, section)
+                _settings(own, f"networks[{place}].{section}")
+    _settings({**config["train"], **config["rgp_aspl"]["train"]}, "rgp_aspl.train")
+
+
+def _settings(section: Mapping[str, Any], where: str) -> None:
+    try:
+        Settings.of(section, seed=0)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
 
 
 def _check_fit(network: Mapping[str, Any], where: str) -> None:

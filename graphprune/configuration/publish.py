@@ -7,6 +7,7 @@ are stale.
 from __future__ import annotations
 
 import json
+from inspect import getdoc
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -17,12 +18,13 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from graphprune.configuration.keys import Config, Network, Training, entry_section
+from graphprune.configuration.keys import Config, Network, Recipe, Training, entry_section
 from graphprune.data.catalog import DATASETS
 from graphprune.files import atomic
 from graphprune.methods.catalog import METHODS, method_class
 from graphprune.models.catalog import MODELS
 from graphprune.options import number
+from graphprune.training.settings import Adversarial
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
@@ -52,6 +54,12 @@ def schema() -> dict[str, Any]:
     # of settings that override others only those given count
     for override in made["$defs"]["Overrides"]["properties"].values():
         del override["default"]
+    del made["$defs"]["Recipe"]["properties"]["epochs"]["default"]
+    for section in ("train", "finetune"):
+        # what `complete` fills in has no name of a recipe any more
+        del made["properties"][section]["default"]["recipe"]
+    training = made["$defs"]["Training"]
+    training["anyOf"] = [{"required": training.pop("required")}, {"required": ["recipe"]}]
     made["properties"]["rgp_aspl"]["default"]["train"] = {}
     made["$defs"]["PathLengths"]["properties"]["train"]["default"] = {}
     made["$schema"] = "https://json-schema.org/draft/2020-12/schema"
@@ -72,12 +80,13 @@ def page() -> str:
     parts = [_INTRODUCTION, "## Top level", _table(Config)]
     for name, field in Config.model_fields.items():
         section = _section_in(field.annotation)
-        if section is None or section in (Training, Network):
+        if section is None or section in (Training, Network, Recipe):
             continue
         parts += [f"## `{name}`", section.__doc__ or "", _table(section)]
     parts += ["## An entry of `networks`", Network.__doc__ or "", _table(Network)]
     epochs = {part: Config.model_fields[part].default.epochs for part in ("train", "finetune")}
     parts += ["## `train`, `finetune`", _TRAINING.format(**epochs), _table(Training)]
+    parts += ["### `adversarial`", getdoc(Adversarial) or "", _table(Adversarial)]
     parts += ["## An entry of `methods`", _ENTRY]
     for name in METHODS.builtin():
         cls = method_class(name)
@@ -100,7 +109,18 @@ Everything a comparison needs is said in one YAML file: `config.yaml`, or the on
 file is checked before anything starts, and the first error is reported in one line."""
 _TRAINING = """The training of the dense networks, and the fine-tuning of the pruned ones. Where the
 file has no such section, `train` takes {train} epochs and `finetune` {finetune}; a section that is
-given says its `epochs`."""
+given says its `epochs`. What each key does, with formulas, stands in [training.md](training.md).
+
+An entry of `recipes` has the same keys but `recipe`, and each may be left out. A section of one
+network that names a recipe takes nothing from the common section but `epochs` where neither says
+them:
+
+```yaml
+recipes:
+  long: {{epochs: 160, batch_size: 128, learning_rate: 0.1, schedule: multistep, warmup: 1}}
+train: {{recipe: long}}
+finetune: {{recipe: long, epochs: 40, learning_rate: 0.01}}
+```"""
 _ENTRY = """The key is a label of your own: lower case letters, digits and underscores. A label that
 is no method's name gives the name as `method`, so that one method can be compared with itself under
 other options:

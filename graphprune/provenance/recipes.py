@@ -28,6 +28,7 @@ from graphprune.models.catalog import MODELS
 from graphprune.provenance.code import SCRIPTS, digest_of
 from graphprune.provenance.recipe import Recipe
 from graphprune.training.regimes import FINETUNE, SCRATCH
+from graphprune.training.settings import decisive
 
 
 class Recipes:
@@ -310,7 +311,7 @@ class Recipes:
 
     def _training(self, network: NetworkPaths, section: str) -> dict[str, Any]:
         entry = self._networks[network.dataset_name, network.network]
-        settings = dict(training_of(self.config, entry, section))
+        settings = decisive(training_of(self.config, entry, section))
         return {**settings, "device": self.config["device"]}
 
     def _about(self, paths: NetworkPaths) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from graphprune.training.settings import Settings
 
 if TYPE_CHECKING:
     from graphprune.data import Dataset
+    from graphprune.training.resuming import Partial
 
 KIND = "regular graphs"
 
@@ -54,6 +55,7 @@ def train_on_graph(
     settings: Settings,
     on_epoch: Callable[[int, Row], None] | None = None,
     device: torch.device | str = "cpu",
+    kept: Mapping[int, Partial] | None = None,
 ) -> list[dict[str, float]]:
     """Train networks whose masks are the graph's from the start, one for each seed.
 
@@ -69,6 +71,7 @@ def train_on_graph(
         replaced.
     on_epoch : called with the seed and the row of each epoch.
     device : where they are trained and measured.
+    kept : for each seed the file that keeps its training for a kill.
 
     Returns
     -------
@@ -99,6 +102,8 @@ def train_on_graph(
             masks,
             dataset.validation,
             None if on_epoch is None else partial(on_epoch, seed),
+            dataset.scaling,
+            kept[seed] if kept else None,
         )
         rows.append(
             {

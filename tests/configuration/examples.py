@@ -19,13 +19,19 @@ MINIMAL: dict[str, Any] = {
     "methods": {"magnitude": {}},
 }
 
+
+def attack() -> dict[str, Any]:
+    """A section of a training with every key of its own sections."""
+    return {"adversarial": {"epsilon": 0.1, "step": 0.05, "steps": 2}}
+
+
 # a configuration in which every section stands, so that every key has a place
 FULL: dict[str, Any] = {
     **MINIMAL,
-    "networks": [{**MINIMAL["networks"][0], "train": {}, "finetune": {}}],
-    "train": {"epochs": 20},
-    "finetune": {"epochs": 5},
-    "rgp_aspl": {"train": {}},
+    "networks": [{**MINIMAL["networks"][0], "train": attack(), "finetune": attack()}],
+    "train": {"epochs": 20, **attack()},
+    "finetune": {"epochs": 5, **attack()},
+    "rgp_aspl": {"train": attack()},
     **{name: {} for name in ("data", "scratch", "calibration", "latency", "graph", "tracking")},
     "methods": {name: {} for name in METHODS.builtin()},
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -179,8 +179,8 @@ def test_schema_knows_exactly_what_the_package_offers() -> None:
     assert set(network["model"]["examples"]) == set(MODELS.builtin())
     assert set(PUBLISHED["properties"]["methods"]["properties"]) == set(METHODS.builtin())
     trained = {field.name for field in fields(Settings)} - {"seed"}
-    for name in ("Settings", "Overrides"):
-        assert set(PUBLISHED["$defs"][name]["properties"]) == trained
+    for name, more in (("Training", {"recipe"}), ("Overrides", {"recipe"}), ("Recipe", set())):
+        assert set(PUBLISHED["$defs"][name]["properties"]) == trained | more
 
 
 @pytest.mark.parametrize("name", METHODS.builtin())
@@ -197,16 +197,15 @@ def test_the_keys_of_a_method_are_its_fields_with_their_defaults(name: str) -> N
 
 
 def test_the_defaults_of_a_training_are_those_of_its_settings() -> None:
-    given = {
-        field.name: field.default for field in fields(Settings) if field.default is not MISSING
-    }
-    del given["seed"]
+    first = Settings(epochs=0)
+    given = {name: value for name, value in vars(first).items() if name not in ("epochs", "seed")}
     for section in ("train", "finetune"):
         default = dict(PUBLISHED["properties"][section]["default"])
         assert default.pop("epochs") > 0
         assert default == given
-    keys = PUBLISHED["$defs"]["Settings"]["properties"]
-    assert {key: keys[key].get("default") for key in keys} == {"epochs": None, **given}
+    keys = PUBLISHED["$defs"]["Training"]["properties"]
+    found = {key: keys[key].get("default") for key in keys}
+    assert found == {"epochs": None, "recipe": None, **given}
     # a setting that is not given is not changed
     assert not any("default" in rules for rules in PUBLISHED["$defs"]["Overrides"]["properties"])
 
@@ -214,7 +213,9 @@ def test_the_defaults_of_a_training_are_those_of_its_settings() -> None:
 def test_published_defaults_are_those_that_are_filled_in() -> None:
     full = complete(MINIMAL)
     for key, rules in PUBLISHED["properties"].items():
-        if "default" in rules:
+        if key == "recipes":  # what they say stands in the trainings
+            assert key not in full
+        elif "default" in rules:
             assert full[key] == rules["default"], key
         else:
             assert key in MINIMAL

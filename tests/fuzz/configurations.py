@@ -43,6 +43,15 @@ def training(
         "learning_rate": st.sampled_from([0.05, 0.1] if small else [0.01, 0.1, 1, 1e-300]),
         "schedule": st.sampled_from(["constant", "cosine"]),
     }
+    if not small:
+        more["schedule"] = st.sampled_from(["constant", "cosine", "step", "multistep"])
+        more |= {key: st.booleans() for key in ("nesterov", "decay_norms_and_biases", "compile")}
+        more |= {key: st.sampled_from([0.0, 0.5, 0.999]) for key in ("ema", "label_smoothing")}
+        more["precision"] = st.sampled_from(["float32", "bfloat16", "float16"])
+        more["clip_norm"] = st.sampled_from([None, 1e-9, 5])
+        more["accumulate"] = st.sampled_from([1, 2, 2**31])
+        attack = {"epsilon": 0.1, "step": 0.1, "steps": 1000}
+        more["adversarial"] = st.sampled_from([None, attack])
     if small:
         needed |= {key: more.pop(key) for key in ("batch_size", "learning_rate")}
     return st.fixed_dictionaries(needed, optional=more)

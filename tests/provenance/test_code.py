@@ -87,7 +87,7 @@ def test_what_cannot_alter_a_result_does_not_count(tree, file, old, new):
 @pytest.mark.parametrize(
     ("file", "old", "new", "stages"),
     [
-        ("graphprune/training/loop.py", "0.5 * (1.0", "0.4 * (1.0", {"train", "finetune"}),
+        ("graphprune/training/schedule.py", "0.5 * (1.0", "0.4 * (1.0", {"train", "finetune"}),
         ("graphprune/training/regimes.py", "- epochs_trained", "- 0", {"finetune", "evaluate"}),
         ("graphprune/comparison/unit.py", "sparsity_of(masks)", "0.5", {"evaluate"}),
         ("workflow/scripts/finetune.py", "dataset.train,", "dataset.test,", {"finetune"}),

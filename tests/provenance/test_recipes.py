@@ -74,6 +74,8 @@ def test_artifacts_have_different_recipes():
         {"methods": {"random": {}, **CONFIG["methods"]}},
         {"networks": CONFIG["networks"][::-1]},
         {"experiment": "other", "keep_scores": True, "compressions_per_job": 1},
+        {"checkpoint_minutes": 0.5, "recipes": {"unused": {"epochs": 3}}},
+        {"train": {"epochs": 20, "nesterov": False, "gamma": 0.3, "adversarial": None}},
         {"data": {"folder": "elsewhere", "download": False}, "latency": {"repeats": 3}},
     ],
 )
@@ -91,6 +93,7 @@ def test_a_setting_counts_for_what_it_decides():
     assert "out/digits/mlp/seed0/dense/initial.safetensors" not in trained
     assert "out/digits/mlp/seed0/scratch/magnitude/x2/mask.safetensors" not in trained
     assert "out/digits/mlp/seed0/scratch/magnitude/x2/finetuned.safetensors" in trained
+    assert changed(train={"epochs": 20, "label_smoothing": 0.1}) == trained
     own = [{**CONFIG["networks"][0], "train": {"epochs": 3}}, CONFIG["networks"][1]]
     assert all("/digits/" in path for path in changed(networks=own))
     scratch = changed(scratch={"rescale": False})

@@ -12,6 +12,8 @@ from graphprune.masks import prunable
 from graphprune.regular_graphs import aspl, random_regular_graph
 from graphprune.regular_graphs.trials import graph_table, load_graphs, save_graphs, train_on_graph
 from graphprune.training import evaluation
+from graphprune.training.passes import Passes
+from graphprune.training.resuming import Partial
 from graphprune.training.settings import Settings
 
 
@@ -65,6 +67,27 @@ def test_networks_are_the_graph_from_the_start(digits, monkeypatch):
     assert set(torch.nonzero(row).flatten().tolist()) <= {1, 63}
     again = train_on_graph(ring(64), digits, "mlp", [3], Settings(epochs=2, learning_rate=0.1))
     assert again == rows[:1]
+
+
+def test_a_killed_job_goes_on_in_the_seed_that_it_was_in(digits, monkeypatch, tmp_path):
+    settings, steps = Settings(epochs=2, batch_size=500, learning_rate=0.1), []
+    step = Passes.step
+
+    def counting(*arguments):
+        steps.append(1)
+        if len(steps) == 6 + 4:  # three steps an epoch: in the second seed's second epoch
+            raise KeyboardInterrupt
+        return step(*arguments)
+
+    def kept():
+        return {seed: Partial(tmp_path / f"{seed}.safetensors", 0) for seed in (3, 4)}
+
+    whole = train_on_graph(ring(64), digits, "mlp", [3, 4], settings)
+    monkeypatch.setattr(Passes, "step", counting)
+    with pytest.raises(KeyboardInterrupt):
+        train_on_graph(ring(64), digits, "mlp", [3, 4], settings, kept=kept())
+    assert train_on_graph(ring(64), digits, "mlp", [3, 4], settings, kept=kept()) == whole
+    assert len(steps) == 10 + 3
 
 
 def test_no_training_leaves_the_masked_start(digits):

@@ -80,7 +80,7 @@ def test_schedules():
 def test_bad_settings_and_a_diverging_loss_are_refused(blobs):
     with pytest.raises(UserError, match="optimizer is 'rmsprop'; allowed: adam, sgd"):
         loop.Settings(1, optimizer="rmsprop")
-    with pytest.raises(UserError, match="training option is 'lr'; allowed: batch_size"):
+    with pytest.raises(UserError, match="training option is 'lr'; allowed: accumulate"):
         loop.Settings.of({"lr": 0.1}, seed=0)
     with pytest.raises(UserError, match=r"loss is nan in epoch \d+, step \d+; lower learning_rate"):
         loop.train(network(), blobs, loop.Settings(50, 16, learning_rate=1e30))
@@ -102,6 +102,26 @@ def test_a_loss_that_is_not_finite_is_named_by_its_step(blobs, passes, place):
     assert str(caught.value) == f"loss is nan in {place}; lower learning_rate (now 0.01)"
 
 
+@pytest.mark.parametrize("together", [3, 100])
+def test_losses_that_wait_for_a_device_are_the_same_numbers(blobs, monkeypatch, together):
+    def rows_of(spoilt=None):
+        model = network()
+        if spoilt:
+            count = iter(range(1, 99))
+            model.register_forward_hook(
+                lambda *call: call[-1] * (math.inf if next(count) == spoilt else 1.0)
+            )
+        rows = loop.train(model, blobs, loop.Settings(2, 10))
+        return [(one["loss"], one["accuracy_train"]) for one in rows]
+
+    wanted = rows_of()
+    monkeypatch.setitem(loop.WAITING, "cpu", together)
+    assert rows_of() == wanted
+    # 80 examples: the fifth step of the second epoch
+    with pytest.raises(UserError, match=r"^loss is nan in epoch 2, step 5; lower learning_rate "):
+        rows_of(spoilt=13)
+
+
 def test_settings_of_a_section_have_its_values_and_the_seed_given():
     section = {
         "epochs": 3, "batch_size": 5, "optimizer": "adam", "learning_rate": 0.3,
@@ -110,7 +130,7 @@ def test_settings_of_a_section_have_its_values_and_the_seed_given():
     found = loop.Settings.of(section, seed=7)
     assert {name: getattr(found, name) for name in section} == section
     assert found.seed == 7
-    with pytest.raises(UserError, match="training option is 'seed'; allowed: batch_size, epochs"):
+    with pytest.raises(UserError, match="training option is 'seed'; allowed: accumulate"):
         loop.Settings.of({**section, "seed": 1}, seed=7)
 
 

@@ -15,6 +15,10 @@ from graphprune.training import optimizers
             lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, weight_decay=0.01),
         ),
         (
+            lambda p: optimizers.SGD(p, momentum=0.9, weight_decay=0.01, nesterov=True),
+            lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, weight_decay=0.01, nesterov=True),
+        ),
+        (
             lambda p: optimizers.Adam(p, weight_decay=0.01),
             lambda p: torch.optim.Adam(p, 0.1, weight_decay=0.01),
         ),
@@ -36,6 +40,55 @@ def test_optimizers_give_the_bits_of_torch(own, theirs):
         second.zero_grad()
     for mine, other in zip(models[0].parameters(), models[1].parameters(), strict=True):
         assert torch.equal(mine, other)
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adam"])
+def test_parameters_without_decay_are_a_group_of_torch(kind):
+    models = [network(), network()]
+    own = {"sgd": optimizers.SGD, "adam": optimizers.Adam}[kind]
+    first = own(models[0].parameters(), weight_decay=0.3,
+                without_decay=[models[0][1].bias, models[0][3].weight])  # fmt: skip
+    groups = [
+        {"params": [models[1][1].weight, models[1][3].bias]},
+        {"params": [models[1][1].bias, models[1][3].weight], "weight_decay": 0.0},
+    ]
+    theirs = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[kind]
+    second = theirs(groups, 0.1, weight_decay=0.3)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        images = torch.randn(8, 1, 1, 2, generator=generator)
+        for model, optimizer in zip(models, (first, second), strict=True):
+            optimizer.zero_grad()
+            model(images).square().sum().backward()
+        first.step(0.1)
+        second.step()
+    for mine, other in zip(models[0].parameters(), models[1].parameters(), strict=True):
+        assert torch.equal(mine, other)
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adam"])
+def test_a_state_that_was_restored_goes_on_alike(kind):
+    """Also where a parameter had no gradient yet, and where its channels lie last."""
+    filters = torch.randn(2, 3, 2, 2).contiguous(memory_format=torch.channels_last)
+    own = {"sgd": lambda p: optimizers.SGD(p, 0.9), "adam": optimizers.Adam}[kind]
+    whole, cut = ([filters.clone().requires_grad_(), torch.ones(2).requires_grad_()] for _ in "ab")
+    first, second = own(whole), own(cut)
+    for step in range(4):
+        if step == 2:
+            kept = {name: t.contiguous().clone() for name, t in second.state().items()}
+            second = own(cut)
+            second.restore(kept)
+        for parameters, optimizer in ((whole, first), (cut, second)):
+            optimizer.zero_grad()
+            for parameter in parameters[: 1 + (step > 2)]:
+                parameter.grad = torch.full_like(parameter, 0.5 + step)
+            optimizer.step(0.1)
+    for left, right in zip(whole, cut, strict=True):
+        assert torch.equal(left, right)
+        assert left.stride() == right.stride()
+    assert [t.stride() for t in first.state().values()] == [
+        t.stride() for t in second.state().values()
+    ]
 
 
 @pytest.mark.parametrize("fused", [True, False])

@@ -23,6 +23,7 @@ from graphprune.layout import (
 )
 from graphprune.methods.catalog import METHODS as KNOWN_METHODS
 from graphprune.methods.catalog import build, method_class
+from graphprune.training.settings import decisive
 
 
 def checked(config):

@@ -1,5 +1,8 @@
 # Functions that rules take their params from.
 
+# keys that decide nothing that is recorded of a comparison
+APART = ("tracking", "checkpoint_minutes")
+
 
 def network_params(wildcards):
     """Params function: model and builder's options of the wildcards' network."""
@@ -45,7 +48,7 @@ def recorded_settings(wildcards):
     shared = {
         f"{section}/{key}": value
         for section in ("train", "finetune")
-        for key, value in settings(section)(wildcards).items()
+        for key, value in decisive(settings(section)(wildcards)).items()
     }
     shared |= {f"model/{k}": v for k, v in network_of(wildcards)["options"].items()}
     shared["device"] = config["device"]
@@ -96,7 +99,7 @@ def compared_params():
         "experiment": as_it_is(config["experiment"]),
         "store": STORE,
         "tracking": config["tracking"],
-        "config": {key: config[key] for key in sorted(config) if key != "tracking"},
+        "config": {key: config[key] for key in sorted(config) if key not in APART},
     }
 
 

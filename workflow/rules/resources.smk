@@ -44,9 +44,9 @@ def task_of(stage, wildcards):
     train, finetune = (settings(part)(wildcards) for part in ("train", "finetune"))
     units = min(config["compressions_per_job"], len(COMPRESSIONS))
     passes = {
-        "train": train["epochs"],
+        "train": passes_of(train),
         "finetune": units
-        * (train["epochs"] * in_scratch(wildcards) + finetune["epochs"]),
+        * (passes_of(train) * in_scratch(wildcards) + passes_of(finetune)),
         "learn": passes_of_method(wildcards, units),
         # these two only see the test split, a fifth of the images; removal measures 80 networks
         "evaluate": (1 + 2 * units) / 5,
@@ -57,7 +57,7 @@ def task_of(stage, wildcards):
         stage,
         wildcards.dataset,
         network["model"],
-        batch=max(part["batch_size"] for part in (train, finetune)),
+        batch=max(map(batch_of, (train, finetune))),
         passes=passes.get(stage, 0),
         examples=ceil(describe(wildcards.dataset).num_classes * calibrated / PARTS),
         units=units,
@@ -65,6 +65,17 @@ def task_of(stage, wildcards):
         options=network["options"],
         training_split=holds_training_split(wildcards),
     )
+
+
+def passes_of(training):
+    """Training passes over the examples; each step of an attack is one more."""
+    attack = training["adversarial"]
+    return training["epochs"] * (1 + (attack["steps"] if attack else 0))
+
+
+def batch_of(training):
+    """Examples whose activations are held at a time."""
+    return ceil(training["batch_size"] / training["accumulate"])
 
 
 def holds_training_split(wildcards):

@@ -9,8 +9,8 @@ TRIALS = demands.Task(
     "train",
     EXPERIMENT["dataset"],
     EXPERIMENT["model"],
-    batch=TRAINING["batch_size"],
-    passes=TRAINING["epochs"] * len(EXPERIMENT["seeds"]),
+    batch=batch_of(TRAINING),
+    passes=passes_of(TRAINING) * len(EXPERIMENT["seeds"]),
     device=config["device"],
 )
 
@@ -55,7 +55,7 @@ rule rgp_aspl_train:
         device=config["device"],
         model=EXPERIMENT["model"],
         seeds=EXPERIMENT["seeds"],
-        settings=TRAINING,
+        settings=decisive(TRAINING),
     script:
         "../scripts/rgp_aspl_train.py"
 
@@ -104,7 +104,7 @@ rule rgp_aspl_track:
     params:
         experiment=as_it_is(config["experiment"]),
         store=STORE,
-        settings={**EXPERIMENT, "train": TRAINING},
+        settings={**EXPERIMENT, "train": decisive(TRAINING)},
     script:
         "../scripts/rgp_aspl_track.py"
 

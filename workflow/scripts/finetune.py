@@ -1,6 +1,6 @@
 """Fine-tune (or train, in regime scratch) the pruned networks with their masks held."""
 
-from job import job, made
+from job import job, made, partial
 
 with job(snakemake) as log:
     from graphprune import data
@@ -16,15 +16,18 @@ with job(snakemake) as log:
     device = devices.use(snakemake.params.device)
     dataset = data.read(snakemake.input.data)
     sections = (snakemake.params.train, snakemake.params.finetune)
+    # each is kept until the job has written the outputs of all
+    kept = [partial(snakemake, path) for path in snakemake.output.finetuned]
     units = zip(
         snakemake.params.compressions,
         snakemake.input.reports,
         snakemake.input.masks,
         snakemake.output.finetuned,
         snakemake.output.histories,
+        kept,
         strict=True,
     )
-    for ratio, report_path, mask_path, finetuned_path, history_path in units:
+    for ratio, report_path, mask_path, finetuned_path, history_path, unfinished in units:
         model, identity = networks.load_pruned(snakemake.input.checkpoint, mask_path)
         # of the network, so that all methods see the examples in one order
         seed = seed_of(identity.seed, "finetune", identity.of)
@@ -42,7 +45,11 @@ with job(snakemake) as log:
                 masks=pruned.read(mask_path),
                 validation=dataset.validation,
                 on_epoch=curve,
+                scaling=dataset.scaling,
+                partial=unfinished,
             )
         write_csv(history_path, history)
         said = made(snakemake, finetuned_path)
         networks.save(finetuned_path, model.state_dict(), identity, said, mask_path)
+    for unfinished in kept:
+        unfinished.remove()

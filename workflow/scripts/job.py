@@ -120,6 +120,13 @@ class Artifacts:
         if not any(recipes):
             receipts.code_of(self.script())
 
+    def digest(self, path: str) -> str:
+        """Of the recipe of the output ``path``; of the job's code, if it has no recipe."""
+        from graphprune.provenance import receipts
+
+        recipe = self.recipes.of(path)
+        return recipe.digest if recipe else receipts.code_of(self.script())
+
     def script(self) -> str:
         """The name of the job's script; what Snakemake runs is a copy of it under another name."""
         return Path(sys.modules["__main__"].__file__ or "").name
@@ -170,16 +177,25 @@ def made(snakemake: Any, path: str) -> dict[str, object] | None:
 def unfinished(snakemake: Any, path: str) -> Path:
     """Where a method keeps a training for the output ``path`` that a kill must not lose.
 
-    It is named after the recipe: a training by other settings or code is not gone on with, and what
-    is left of one is removed.
+    It is named after the recipe, or the code where the output has none: a training by other
+    settings or code is not gone on with, and what is left of one is removed.
     """
     artifacts = snakemake.artifacts
-    recipe = artifacts.recipes.of(path) if artifacts else None
-    own = Path(path).with_suffix(f".{recipe.digest[:12] if recipe else 'any'}.partial.safetensors")
+    digest = artifacts.digest(path) if artifacts else "any"
+    own = Path(path).with_suffix(f".{digest[:12]}.partial.safetensors")
     for left in own.parent.glob(f"{Path(path).stem}.*.partial.safetensors"):
         if left != own:
             left.unlink()
     return own
+
+
+def partial(snakemake: Any, path: str) -> Any:
+    """Where a training for the output ``path`` is kept until its job has ended."""
+    from graphprune.defaults import CHECKPOINT_MINUTES
+    from graphprune.training.resuming import Partial
+
+    minutes = snakemake.config.get("checkpoint_minutes", CHECKPOINT_MINUTES)
+    return Partial(unfinished(snakemake, path), minutes)
 
 
 def examples(inputs: Any) -> tuple[Any, Any]:

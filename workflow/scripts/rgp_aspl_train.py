@@ -1,6 +1,6 @@
 """Train networks from scratch on one regular graph, one a seed."""
 
-from job import job
+from job import job, partial
 
 with job(snakemake) as log:
     from graphprune import data
@@ -10,13 +10,20 @@ with job(snakemake) as log:
     from graphprune.training.settings import Settings
 
     number = int(snakemake.wildcards.graph)
+    seeds = snakemake.params.seeds
+    stem = snakemake.output[0].removesuffix(".csv")
+    # each is kept until those of all seeds have ended
+    kept = {seed: partial(snakemake, f"{stem}.seed{seed}.csv") for seed in seeds}
     rows = trials.train_on_graph(
         trials.load_graphs(snakemake.input.graphs)[number],
         data.read(snakemake.input.data),
         snakemake.params.model,
-        snakemake.params.seeds,
+        seeds,
         Settings.of(snakemake.params.settings, seed=0),
         device=devices.use(snakemake.params.device),
         on_epoch=lambda seed, row: log.info("graph %d, seed %d: %s", number, seed, row),
+        kept=kept,
     )
     write_csv(snakemake.output[0], [{"graph": number, **row} for row in rows])
+    for unfinished in kept.values():
+        unfinished.remove()

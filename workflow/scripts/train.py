@@ -1,6 +1,6 @@
 """Train the dense network."""
 
-from job import job, made
+from job import job, made, partial
 
 with job(snakemake) as log:
     from graphprune import data
@@ -29,6 +29,8 @@ with job(snakemake) as log:
     results = snakemake.config["results"]
     unit = NetworkPaths(results, dataset.name, name, seed).id
     labels = {**dict(snakemake.wildcards.items()), "model": identity.model, "method": "dense"}
+    trained = snakemake.output.checkpoint
+    kept = partial(snakemake, trained)
     with live.LiveCurve(results, unit, "train", labels) as curve:
         history = loop.train(
             model,
@@ -36,7 +38,9 @@ with job(snakemake) as log:
             Settings.of(snakemake.params.settings, seed_of(seed, "train", identity.of)),
             validation=dataset.validation,
             on_epoch=curve,
+            scaling=dataset.scaling,
+            partial=kept,
         )
     write_csv(snakemake.output.history, history)
-    trained = snakemake.output.checkpoint
     networks.save(trained, model.state_dict(), identity, made(snakemake, trained))
+    kept.remove()
