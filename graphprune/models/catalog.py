@@ -91,18 +91,41 @@ def _coloured(shape: Shape) -> str:
     return _too_small(shape, 32)
 
 
+_HERE = "graphprune.models"
+_TANH = {"activation": "tanh"}
+
 MODELS: Catalog[Architecture] = Catalog(
     "model",
     {
-        "mlp": Architecture("graphprune.models.mlp:build"),
-        "mlp5": Architecture("graphprune.models.mlp5:build"),
-        "lenet5": Architecture("graphprune.models.lenet5:build", _unpadded(LENET5)),
-        "vgg9": Architecture("graphprune.models.vgg9:build", _unpadded(VGG9)),
-        "vgg16_bn": Architecture("graphprune.models.vgg16_bn:build", _at_least(32)),
-        "resnet20": Architecture("graphprune.models.resnet:build", _at_least(8), {"depth": 20}),
-        "resnet32": Architecture("graphprune.models.resnet:build", _at_least(8), {"depth": 32}),
-        "resnet18": Architecture("graphprune.models.vision:build", _coloured, {"name": "resnet18"}),
-        "vgg16": Architecture("graphprune.models.vision:build", _coloured, {"name": "vgg16"}),
+        "mlp": Architecture(f"{_HERE}.mlp:build"),
+        "mlp5": Architecture(f"{_HERE}.mlp5:build", options={"depth": 5}),
+        "mlp15": Architecture(f"{_HERE}.mlp5:build", options={"depth": 15}),
+        "lenet5": Architecture(f"{_HERE}.lenet5:build", _unpadded(LENET5)),
+        "lenet5_tanh": Architecture(f"{_HERE}.lenet5:build", _unpadded(LENET5), _TANH),
+        "vgg9": Architecture(f"{_HERE}.vgg9:build", _unpadded(VGG9)),
+        "vgg9_tanh": Architecture(f"{_HERE}.vgg9:build", _unpadded(VGG9), _TANH),
+        "vgg16_bn": Architecture(f"{_HERE}.vgg16_bn:build", _at_least(32), {"depth": 16}),
+        "vgg19_bn": Architecture(f"{_HERE}.vgg16_bn:build", _at_least(32), {"depth": 19}),
+        "conv2": Architecture(f"{_HERE}.conv:build", _at_least(2), {"depth": 2}),
+        "conv4": Architecture(f"{_HERE}.conv:build", _at_least(4), {"depth": 4}),
+        "conv6": Architecture(f"{_HERE}.conv:build", _at_least(8), {"depth": 6}),
+        "conv8": Architecture(f"{_HERE}.conv:build", _at_least(16), {"depth": 8}),
+        "resnet8": Architecture(
+            f"{_HERE}.resnet:build", _at_least(8), {"depth": 8, "width": 8, "shortcut": "pad"}
+        ),
+        "resnet20": Architecture(f"{_HERE}.resnet:build", _at_least(8), {"depth": 20}),
+        "resnet32": Architecture(f"{_HERE}.resnet:build", _at_least(8), {"depth": 32}),
+        "wide_resnet32": Architecture(
+            f"{_HERE}.resnet:build",
+            _at_least(8),
+            {"depth": 32, "width": 32, "shortcut": "convolution"},
+        ),
+        "resnet56": Architecture(f"{_HERE}.resnet:build", _at_least(8), {"depth": 56}),
+        "resnet18": Architecture(f"{_HERE}.vision:build", _coloured, {"name": "resnet18"}),
+        "resnet18_cifar": Architecture(
+            f"{_HERE}.vision:build_for_small_images", _at_least(8), {"name": "resnet18"}
+        ),
+        "vgg16": Architecture(f"{_HERE}.vision:build", _coloured, {"name": "vgg16"}),
     },
 )
 
