@@ -73,6 +73,19 @@ class Curvature(Method):
         ),
     ] = 0
 
+    @classmethod
+    def refuses(cls, model: nn.Module, input_shape: tuple[int, ...]) -> str:
+        from graphprune.masks import prunable
+        from graphprune.neural_graph.tracing import trace
+
+        try:
+            graph = trace(model, input_shape).graph
+        except UserError as error:
+            return str(error)
+        scored = {connection.parameter for connection in graph.connections}
+        idle = [name for name in prunable(model) if name not in scored]
+        return f"{idle[0]} plays no part in the output" if idle else ""
+
     def run(
         self, model: nn.Module, inputs: Tensor | None = None, targets: Tensor | None = None
     ) -> Result:

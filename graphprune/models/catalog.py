@@ -1,16 +1,17 @@
-"""Which models there are and which inputs they fit, without importing torch.
+"""Which models there are and which inputs they fit, without importing torch for the built-in ones.
 
 To add one: a file in this folder that builds it, and a line in ``MODELS``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from graphprune.errors import UserError
+from graphprune.errors import UserError, shown
 from graphprune.options import keyword_options
 from graphprune.plugins import Catalog, check_call, source_of
 
@@ -86,13 +87,31 @@ def _too_small(shape: Shape, smallest: int) -> str:
 
 
 def _coloured(shape: Shape) -> str:
-    if shape[0] != 3:
-        return "it needs images of 3 channels"
-    return _too_small(shape, 32)
+    return _three_channels(shape) or _too_small(shape, 32)
+
+
+def _three_channels(shape: Shape) -> str:
+    return "it needs images of 3 channels" if shape[0] != 3 else ""
 
 
 _HERE = "graphprune.models"
 _TANH = {"activation": "tanh"}
+# of timm's, with a tag behind a dot
+_IN_A_FAMILY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]{0,99}")
+
+
+def _of(library: str) -> Callable[[str], Architecture]:
+    def architecture(name: str) -> Architecture:
+        from graphprune.models import families
+
+        if not _IN_A_FAMILY.fullmatch(name):
+            raise UserError(f"{library} has no classifier {shown(name)}")
+        getattr(families, f"check_{library}")(name)
+        misfit = _three_channels if library == "torchvision" else lambda _: ""
+        return Architecture(f"{_HERE}.families:build_{library}", misfit, {"name": name})
+
+    return architecture
+
 
 MODELS: Catalog[Architecture] = Catalog(
     "model",
@@ -127,6 +146,7 @@ MODELS: Catalog[Architecture] = Catalog(
         ),
         "vgg16": Architecture(f"{_HERE}.vision:build", _coloured, {"name": "vgg16"}),
     },
+    families={library: _of(library) for library in ("torchvision", "timm")},
 )
 
 
