@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -12,11 +13,15 @@ import torch
 from torch import nn
 
 from graphprune import models
+from graphprune.configuration.complete import complete
+from graphprune.configuration.left_out import left_out
 from graphprune.errors import UserError
+from graphprune.jobs import demands
 from graphprune.layout import path_label
 from graphprune.models import families, networks
 from graphprune.models.catalog import MODELS, check_fit
 from graphprune.models.sizes import count, network_size, on_meta
+from graphprune.plugins import only_plugins
 from graphprune.torchvision_import import torchvision
 
 CIFAR, IMAGENET = (3, 32, 32), (3, 224, 224)
@@ -126,3 +131,38 @@ def test_a_colon_becomes_a_dash_in_paths() -> None:
     assert path_label("mlp") == "mlp"
     identity = networks.Identity("cifar10", "timm:resnet18", CIFAR, 10, 0)
     assert identity.of == "cifar10/timm-resnet18"
+
+
+BIG = """
+import graphprune
+
+@graphprune.register_dataset("large", input_shape=(3, 224, 224), num_classes=1000, examples=1000)
+def load(folder):
+    raise RuntimeError("not read while planning")
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "edges", "gigabytes"), [("resnet50", 4.09e9, 60.0), ("mobilenet_v2", 0.30e9, 5.2)]
+)
+def test_curvature_is_planned_at_224_pixels(
+    model: str, edges: float, gigabytes: float, tmp_path: Path
+) -> None:
+    """12 bytes and 4 µs an edge and image, asked for with a margin of a quarter and of a half."""
+    path = tmp_path / "large.py"
+    path.write_text(BIG)
+    with only_plugins([path]):
+        config = complete(
+            {
+                "plugins": [str(path)],
+                "networks": [{"dataset": "large", "model": f"torchvision:{model}"}],
+                "seeds": [0],
+                "compressions": [2],
+                "methods": {"curvature": {}},
+            }
+        )
+        assert left_out(config) == {}
+        task = demands.Task("score", "large", f"torchvision:{model}", examples=1)
+        assert demands.memory(task) / 1000 == pytest.approx(gigabytes, rel=0.02)
+        assert demands.memory(task) * 2**20 > 1.25 * 12 * edges
+        assert demands.minutes(task) == pytest.approx(2 + 1.5 * 4e-6 * edges / 60, rel=0.05, abs=1)
