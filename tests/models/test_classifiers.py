@@ -55,6 +55,8 @@ SIZED: dict[str, Callable[[Any], nn.Module]] = {
         num_classes=CLASSES,
     ),
 }
+# one of each kind
+COMPACTED = ("resnet18", "mobilenet_v2", "vit_b_16", "swin_t", "convnext_tiny")
 # of the three colours and the classes there are as many as ever
 KEPT = (3, CLASSES)
 
@@ -132,8 +134,9 @@ def test_every_method_but_curvature_scores_it(name: str) -> None:
     masks = graphprune.prune(scores["magnitude"], 0.5)
     assert sum(int(mask.sum()) for mask in masks.values()) == total - round(total / 2)
     shape = tuple(images.shape[1:])
-    saved = compaction.savings(network.eval(), masks, shape, batch_sizes=())
-    assert min(saved.file_size_kept, saved.file_size_total) > 2 * total
+    if name in COMPACTED:
+        saved = compaction.savings(network.eval(), masks, shape, batch_sizes=())
+        assert min(saved.file_size_kept, saved.file_size_total) > 2 * total
     of_layers = evaluation.costs(network, shape, masks)
     dense = sum(layer.flops_total for layer in of_layers)
     assert dense == 2 * count(network, shape).multiplications
