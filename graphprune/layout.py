@@ -38,6 +38,15 @@ def ratio_text(ratio: float | str) -> str:
     return repr(float(ratio))
 
 
+def path_label(name: str) -> str:
+    """What a network of the model ``name`` is called in paths, and so in the column ``network``.
+
+    >>> path_label("torchvision:resnet18")
+    'torchvision-resnet18'
+    """
+    return name.replace(":", "-")
+
+
 @dataclass(frozen=True)
 class ResultPaths:
     """The folder of all outputs, and the files in it that belong to no network."""

@@ -47,6 +47,8 @@ class Catalog(Generic[T]):
 
     kind: what an entry is, for messages. builtin: the package's own entries. adopts: for a module
     of a plug-in, the entries in it that do not register themselves, by name (`Method` classes).
+    families: by what stands before a colon, a function from what follows it to the entry; it raises
+    UserError for a name that the family does not have. Names of families are not listed.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class Catalog(Generic[T]):
         kind: str,
         builtin: Mapping[str, T],
         adopts: Callable[[ModuleType], Mapping[str, T]] | None = None,
+        families: Mapping[str, Callable[[str], T]] | None = None,
     ) -> None:
         self.kind = kind
         self._builtin = dict(builtin)
         self._added: dict[str, T] = {}
         self._sources: dict[str, str] = {}
         self._adopts = adopts
+        self._families = dict(families or {})
         _catalogs.append(self)
 
     def __iter__(self) -> Iterator[str]:
@@ -67,17 +71,30 @@ class Catalog(Generic[T]):
         return iter([*self._builtin, *self._added])
 
     def __contains__(self, name: object) -> bool:
+        if isinstance(name, str) and self.family(name):
+            try:
+                self[name]
+            except UserError:
+                return False
+            return True
         return name in self._builtin or name in list(self)
 
     def __getitem__(self, name: str) -> T:
         """The entry ``name``; UserError if there is none."""
         if name in self._builtin:
             return self._builtin[name]
+        if family := self.family(name):
+            return self._families[family](name.removeprefix(f"{family}:"))
         if name not in self._added:
             load_installed()
         if name not in self._added:
             raise one_of(self.kind, name, self)
         return self._added[name]
+
+    def family(self, name: str) -> str:
+        """What stands before the colon of ``name``; empty unless that is a family."""
+        family, colon, _ = name.partition(":")
+        return family if colon and family in self._families else ""
 
     def builtin(self) -> list[str]:
         """The names of the package's own entries."""

@@ -36,6 +36,8 @@ class Network:
     def __init__(self) -> None:
         self.edges: list[Edge] = []
         self.values: dict[Vertex, float] = {}
+        # with factors an edge is longer by the lesser one of its ends, and paths are as they were
+        self.factors: dict[Vertex, float] = {}
         self.layers: list[str] = []
 
     def add_layer(self, name: str, activations: torch.Tensor) -> None:
@@ -115,8 +117,14 @@ class Network:
                 return 1.0 if u[0] == first or v[0] == last else 2.0
         mu = self.measure(u, list(graph.predecessors(u)), alpha)
         nu = self.measure(v, list(graph.successors(v)), alpha)
-        cost = [[distances[k][m] for m in nu] for k in mu]
-        w1 = transport(list(mu.values()), list(nu.values()), np.array(cost) / edge.length)
+        length = edge.length
+        if self.factors:
+            length /= min(self.factors[u], self.factors[v])
+        cost = [
+            [length if self.factors and (k, m) == (u, v) else distances[k][m] for m in nu]
+            for k in mu
+        ]
+        w1 = transport(list(mu.values()), list(nu.values()), np.array(cost) / length)
         return (1 - w1) / (1 - alpha)
 
     def parameter_curvatures(self, alpha: float) -> dict[tuple[str, int], float]:

@@ -13,6 +13,7 @@ from graphprune.configuration.keys import NAME, NAME_IN_WORDS, Config, entry_sec
 from graphprune.configuration.plan import check_plan
 from graphprune.configuration.recipes import resolved
 from graphprune.errors import UserError, one_of, shown
+from graphprune.layout import path_label
 from graphprune.methods.catalog import METHODS, method_class
 from graphprune.options import first_error, matching, validated
 from graphprune.plugins import RESERVED, load_plugins
@@ -70,7 +71,7 @@ def _complete(config: Mapping[str, Any], beside: Path | None) -> Complete:
     load_plugins(plugins)
     config = resolved(config)
     try:
-        keys = Config.model_validate(config)
+        keys = Config.model_validate({**config, **_unnamed(config)})
     except ValidationError as error:
         raise first_error(error, Config, config, "") from None
     # options and entries are checked one by one below; written out, aliases could make them huge
@@ -79,7 +80,7 @@ def _complete(config: Mapping[str, Any], beside: Path | None) -> Complete:
     full["plugins"] = plugins
     full["networks"] = [
         {**network.model_dump(exclude_unset=True, exclude={"options": True, **unset}),
-         "options": network.options, "name": network.name or network.model}
+         "options": network.options, "name": network.name or path_label(network.model)}
         for network in keys.networks
     ]  # fmt: skip
     full["rgp_aspl"]["train"] = keys.rgp_aspl.train.model_dump(
@@ -89,6 +90,22 @@ def _complete(config: Mapping[str, Any], beside: Path | None) -> Complete:
         label: _entry(label, entry, full["regimes"]) for label, entry in keys.methods.items()
     }
     return full
+
+
+def _unnamed(config: Mapping[str, Any]) -> Complete:
+    """The networks, without names that complete the model's: `-` is no letter of other names."""
+    networks = config.get("networks")
+    if not isinstance(networks, list):
+        return {}
+
+    def unnamed(one: object) -> object:
+        model = one.get("model") if isinstance(one, Mapping) else None
+        if not isinstance(model, str) or ":" not in model:
+            return one
+        assert isinstance(one, Mapping)
+        return {key: one[key] for key in one if (key, one[key]) != ("name", path_label(model))}
+
+    return {"networks": [unnamed(one) for one in networks]}
 
 
 def plugin_files(given: object, beside: Path | None) -> list[str]:

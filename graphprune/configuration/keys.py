@@ -38,9 +38,19 @@ Dataset = Annotated[
     AfterValidator(named("dataset", lambda: DATASETS)),
     WithJsonSchema({"type": "string", "examples": DATASETS.builtin()}),
 ]
+
+
+def _model(value: str) -> str:
+    """The name of a model, also of one of a library, which says itself why it has none."""
+    if MODELS.family(value):
+        MODELS[value]
+        return value
+    return named("model", lambda: MODELS)(value)
+
+
 Model = Annotated[
     str,
-    AfterValidator(named("model", lambda: MODELS)),
+    AfterValidator(_model),
     WithJsonSchema({"type": "string", "examples": MODELS.builtin()}),
 ]
 Count = Annotated[int, Field(ge=1, le=2**31)]
@@ -111,12 +121,13 @@ class Network(Section):
     """One network to train and prune."""
 
     dataset: Annotated[Dataset, Field(description="A dataset's name.")]
-    model: Annotated[Model, Field(description="A model's name.")]
+    model: Annotated[Model, Field(description="A model's name, `torchvision:NAME` or `timm:NAME`.")]
     name: Annotated[
         Name | None,
         Field(
             description="What tables, figures and folders call this network; the model's name "
-            "where it is not given. Two networks of one model and dataset need two names."
+            "where it is not given, with `-` for `:`. Two networks of one model and dataset need "
+            "two names."
         ),
     ] = None
     options: Annotated[

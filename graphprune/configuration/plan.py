@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from graphprune.configuration.left_out import left_out
 from graphprune.data.catalog import describe
 from graphprune.errors import UserError
 from graphprune.layout import ratio_text
@@ -24,6 +25,7 @@ def check_plan(config: Mapping[str, Any]) -> None:
     _check_networks(config["networks"])
     _check_settings(config)
     _check_experiment(config["rgp_aspl"])
+    _check_scorable(config)
     _check_number_of_units(config)
     _check_number_of_jobs(config)
     _check_ratios(config)
@@ -76,6 +78,18 @@ def _check_fit(network: Mapping[str, Any], where: str) -> None:
         check_fit(network["model"], describe(network["dataset"]).input_shape)
     except UserError as error:
         raise UserError(f"{where}.model on dataset {network['dataset']}: {error}") from error
+
+
+def _check_scorable(config: Mapping[str, Any]) -> None:
+    """Every network has a method that can score it."""
+    found = left_out(config)
+    for index, network in enumerate(config["networks"]):
+        names = network["dataset"], network["name"]
+        reasons = [reason for label in config["methods"] if (reason := found.get((*names, label)))]
+        if len(reasons) == len(config["methods"]):
+            raise UserError(
+                f"networks[{index}]: none of the methods can score {'/'.join(names)} ({reasons[0]})"
+            )
 
 
 def _check_experiment(experiment: Mapping[str, Any]) -> None:

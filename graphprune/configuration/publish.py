@@ -95,7 +95,8 @@ def page() -> str:
         "## Datasets and models",
         f"Datasets: {_names(DATASETS.builtin())}.",
         f"Models: {_names(MODELS.builtin())}.",
-        "Plug-ins add others, see [extending.md](extending.md).",
+        "Every classifier of torchvision is `torchvision:NAME`, every one of timm `timm:NAME`; see "
+        "[networks.md](networks.md). Plug-ins add others, see [extending.md](extending.md).",
     ]
     return "\n\n".join(parts) + "\n"
 

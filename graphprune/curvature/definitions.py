@@ -8,12 +8,17 @@ Neural curvature of an edge u→v of length ℓ for one example, with idleness �
 
 An edge u→v is *inactive* for an example where u or v is a hidden vertex of value 0; its κ is the
 supremum. The score of a weight is κ_min, the least κ over its edges and the examples. Numpy alone.
+
+With *factors*, one for each vertex and example, ℓ(u, v) = 1 / (|w| · min(that of u, that of v)).
+Mass that moves from u to v pays this length, and κ divides by it; all other distances are those of
+the lengths 1/|w|. So does the official code for tanh, where the factor of a vertex is tanh(z) / z
+(`graphprune.neural_graph.vertex_values.tanh_factors`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -116,6 +121,16 @@ def inactive(graph: NeuralGraph, layer: int, values: Floats) -> npt.NDArray[np.b
     if graph.layers[layer].role != "hidden":
         return np.zeros(len(values), dtype=np.bool_)
     return values <= 0.0
+
+
+def check_factors(values: Sequence[Floats], factors: Sequence[Floats] | None) -> None:
+    """Raise UserError unless ``factors`` are None, or in (0, 1] and shaped as ``values``."""
+    if factors is None:
+        return
+    if [array.shape for array in factors] != [array.shape for array in values]:
+        raise UserError("factors have other shapes than values; expected one for each vertex")
+    if not all(((array > 0) & (array <= 1)).all() for array in factors):
+        raise UserError("factors lie outside (0, 1] or are NaN")
 
 
 def check_values(graph: NeuralGraph, values: list[Floats]) -> int:

@@ -13,7 +13,7 @@ from time import perf_counter
 
 import numpy as np
 
-from graphprune.curvature.definitions import check_alpha, check_values
+from graphprune.curvature.definitions import check_alpha, check_factors, check_values
 from graphprune.curvature.passes.driver import ConnectionSolver, Workers
 from graphprune.curvature.problem.arrays import STATISTICS
 from graphprune.curvature.problem.distances import Distances
@@ -45,6 +45,7 @@ def parameter_curvatures(
     alpha: float = ALPHA,
     tolerance: float = 0.0,
     threads: int | None = None,
+    factors: list[Floats] | None = None,
 ) -> CurvatureResult:
     """κ_min of every weight: the least κ over the positions that share it and over the examples.
 
@@ -58,6 +59,8 @@ def parameter_curvatures(
     tolerance : 0 solves until the minimum is exact (up to rounding, see ``error``); otherwise the
         solver stops when it is certain to within ± tolerance.
     threads : number of threads, by default all cores; results do not depend on it.
+    factors : of every vertex, in (0, 1], shaped as ``values``: ℓ(u, v) is then 1/|w| divided by the
+        lesser of u's and v's; see ``definitions``.
 
     Returns
     -------
@@ -65,7 +68,7 @@ def parameter_curvatures(
 
     Raises
     ------
-    UserError : alpha, tolerance, threads or values out of range.
+    UserError : alpha, tolerance, threads, values or factors out of range.
 
     Paper: arXiv 2601.16366.
 
@@ -73,6 +76,7 @@ def parameter_curvatures(
     """
     check_alpha(alpha)
     check_values(graph, values)
+    check_factors(values, factors)
     if not tolerance >= 0.0:
         raise UserError(f"tolerance is {tolerance}; allowed: tolerance >= 0")
     began = perf_counter()
@@ -84,7 +88,9 @@ def parameter_curvatures(
             if connection.parameter is None:
                 continue
             distances.keep_only(_needed(graph, connection))
-            solver = ConnectionSolver(graph, index, values, alpha, distances, workers, totals)
+            solver = ConnectionSolver(
+                graph, index, values, alpha, distances, workers, totals, factors
+            )
             least, error = solver.minimum(tolerance)
             name, shape = connection.parameter, connection.parameter_shape
             least, error = least.reshape(shape), error.reshape(shape)
@@ -108,6 +114,7 @@ def edge_curvatures(
     values: list[Floats],
     alpha: float = ALPHA,
     threads: int | None = None,
+    factors: list[Floats] | None = None,
 ) -> list[Floats]:
     """κ of every edge that belongs to a parameter, for one example.
 
@@ -117,6 +124,7 @@ def edge_curvatures(
     values : one float64 ``(layer.size,)`` a layer, in [0, 1].
     alpha : idleness, 0 ≤ α < 1.
     threads : number of threads, by default all cores; results do not depend on it.
+    factors : as in `parameter_curvatures`, of that example.
 
     Returns
     -------
@@ -125,7 +133,7 @@ def edge_curvatures(
 
     Raises
     ------
-    UserError : alpha, threads or values out of range.
+    UserError : alpha, threads, values or factors out of range.
 
     Paper: arXiv 2601.16366.
 
@@ -134,6 +142,9 @@ def edge_curvatures(
     check_alpha(alpha)
     values = [np.atleast_2d(layer_values) for layer_values in values]
     check_values(graph, values)
+    if factors is not None:
+        factors = [np.atleast_2d(of_layer) for of_layer in factors]
+    check_factors(values, factors)
     totals = np.zeros(len(STATISTICS), np.int64)
     curvatures: list[Floats] = []
     with Workers(threads) as workers:
@@ -144,7 +155,9 @@ def edge_curvatures(
                 curvatures.append(np.full(shape, np.nan))
                 continue
             distances.keep_only(_needed(graph, connection))
-            solver = ConnectionSolver(graph, index, values, alpha, distances, workers, totals)
+            solver = ConnectionSolver(
+                graph, index, values, alpha, distances, workers, totals, factors
+            )
             curvatures.append(solver.every_edge())
     return curvatures
 

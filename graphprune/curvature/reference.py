@@ -19,6 +19,7 @@ import numpy as np
 from graphprune.curvature.definitions import (
     NO_EDGE,
     check_alpha,
+    check_factors,
     check_values,
     inactive,
     measure,
@@ -38,6 +39,7 @@ def edge_curvatures(
     alpha: float = ALPHA,
     *,
     closed_form: bool = True,
+    factors: Sequence[Floats] | None = None,
 ) -> list[Floats]:
     """κ of every edge that belongs to a parameter, for one example.
 
@@ -52,6 +54,7 @@ def edge_curvatures(
     closed_form : where μ_u or ν_v is a single mass (edges of the input and the output, vertices
         without active neighbours), compute the one possible plan's cost instead of solving; the
         result is the same.
+    factors : of every vertex, in (0, 1], shaped as ``values``; see ``definitions``.
 
     Returns
     -------
@@ -69,17 +72,21 @@ def edge_curvatures(
     """
     check_alpha(alpha)
     check_values(graph, [array[None, :] for array in values])
+    check_factors(values, factors)
     written = _WrittenGraph(graph)
     return [
         np.full(weights(c).shape, np.nan)
         if c.parameter is None
-        else written.curvatures(c, written.ends(c), values, alpha, closed_form)
+        else written.curvatures(c, written.ends(c), values, alpha, closed_form, factors)
         for c in graph.connections
     ]
 
 
 def parameter_curvatures(
-    graph: NeuralGraph, values: Sequence[Floats], alpha: float = ALPHA
+    graph: NeuralGraph,
+    values: Sequence[Floats],
+    alpha: float = ALPHA,
+    factors: Sequence[Floats] | None = None,
 ) -> dict[str, Floats]:
     """κ_min of every weight: the least κ over the positions that share it and over the examples.
 
@@ -88,6 +95,7 @@ def parameter_curvatures(
     graph : neural graph.
     values : vertex values in [0, 1], one float64 ``(examples, layer.size)`` a layer.
     alpha : idleness, 0 ≤ α < 1.
+    factors : of every vertex, in (0, 1], shaped as ``values``; see ``definitions``.
 
     Returns
     -------
@@ -105,6 +113,7 @@ def parameter_curvatures(
     """
     check_alpha(alpha)
     count = check_values(graph, list(values))
+    check_factors(values, factors)
     written = _WrittenGraph(graph)
     least: dict[str, Floats] = {}
     for connection in graph.connections:
@@ -114,7 +123,8 @@ def parameter_curvatures(
         ends = written.ends(connection)
         for example in range(count):
             of_example = [array[example] for array in values]
-            of_edges = written.curvatures(connection, ends, of_example, alpha, True)
+            scale = None if factors is None else [array[example] for array in factors]
+            of_edges = written.curvatures(connection, ends, of_example, alpha, True, scale)
             lower_by_tap(kappa, of_edges, connection.pairs[:, 2])
         kappa = kappa.reshape(connection.parameter_shape)
         earlier = least.get(connection.parameter, kappa)  # of a weight used by several layers
@@ -245,6 +255,7 @@ class _WrittenGraph:
         values: Sequence[Floats],
         alpha: float,
         closed_form: bool,
+        factors: Sequence[Floats] | None,
     ) -> Floats:
         """κ of the connection's edges for one example; see ``edge_curvatures``."""
         graph = self.graph
@@ -259,8 +270,12 @@ class _WrittenGraph:
         problems = _Problems(self, np.concatenate(values), alpha, ends)
         u = source[live] + self.first[connection.source]
         v = target[live] + self.first[connection.target]
-        costs = np.fromiter(problems.solve(u, v, closed_form), np.float64, len(u))
-        kappa[live] = (1.0 - costs * np.abs(weight[live])) / (1.0 - alpha)
+        length, given = 1.0 / np.abs(weight[live]), None
+        if factors is not None:
+            of_u, of_v = factors[connection.source][source], factors[connection.target][target]
+            given = length = length / np.minimum(of_u, of_v)[live]
+        costs = np.fromiter(problems.solve(u, v, closed_form, given), np.float64, len(u))
+        kappa[live] = (1.0 - costs / length) / (1.0 - alpha)
         return kappa
 
 
@@ -276,12 +291,14 @@ class _Problems:
         self._ends = ends
         self._measures: dict[tuple[str, int], tuple[Ints, Floats]] = {}
 
-    def solve(self, u: Ints, v: Ints, closed_form: bool) -> Iterator[float]:
-        """W₁(μ_u, ν_v) of each edge in turn."""
-        for tail, head in zip(u.tolist(), v.tolist(), strict=True):
+    def solve(self, u: Ints, v: Ints, closed_form: bool, lengths: Floats | None) -> Iterator[float]:
+        """W₁(μ_u, ν_v) of each edge in turn; lengths: the cost of moving from u to v itself."""
+        for edge, (tail, head) in enumerate(zip(u.tolist(), v.tolist(), strict=True)):
             sources, mu = self._measure("in", tail)
             targets, nu = self._measure("out", head)
             cost = self._ends.distance[self._ends.rows[sources, None], self._ends.columns[targets]]
+            if lengths is not None:
+                cost[np.ix_(sources == tail, targets == head)] = lengths[edge]
             if closed_form and (len(mu) == 1 or len(nu) == 1):
                 yield float(mu @ cost @ nu)
             else:

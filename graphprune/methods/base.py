@@ -132,6 +132,15 @@ class Method(ABC):
         """The result of all examples from those of all parts; for divisible methods."""
         raise UserError(f"method {cls.name} cannot join {len(results)} parts")
 
+    @classmethod
+    def refuses(cls, model: nn.Module, input_shape: tuple[int, ...]) -> str:  # noqa: ARG003
+        """Why the method cannot score ``model``, in a few words; empty if it can.
+
+        Asked before anything starts, so that the workflow leaves the units out. model: on torch's
+        meta device, its tensors have shapes but no numbers. input_shape: of one example.
+        """
+        return ""
+
     def chained(self) -> bool:
         """Whether each run starts from the result at the next lower ratio (`run_after`)."""
         return False

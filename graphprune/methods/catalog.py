@@ -44,7 +44,7 @@ ATTRIBUTES = {
 }
 FIGURES = ("removal_curves", "probabilities", "regular_graph")
 # options that the neural graph's curvature has
-GRAPH_OPTIONS = ("alpha", "fold_batchnorm")
+GRAPH_OPTIONS = ("alpha", "fold_batchnorm", "edge_length")
 
 
 def _methods_in(module: ModuleType) -> dict[str, str | type[Method]]:

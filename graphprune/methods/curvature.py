@@ -39,7 +39,7 @@ class Curvature(Method):
     examples: ClassVar[Examples] = "calibration"
     divisible: ClassVar[bool] = True
     figures: ClassVar[tuple[str, ...]] = ("removal_curves",)
-    graph_options: ClassVar[tuple[str, ...]] = ("alpha", "fold_batchnorm")
+    graph_options: ClassVar[tuple[str, ...]] = ("alpha", "fold_batchnorm", "edge_length")
 
     alpha: Annotated[float, Field(ge=0, lt=1, description="Idleness α.")] = ALPHA
     fold_batchnorm: Annotated[
@@ -49,6 +49,13 @@ class Curvature(Method):
             "lengths."
         ),
     ] = False
+    edge_length: Annotated[
+        Literal["weight", "tanh"],
+        Field(
+            description="Length of an edge: `weight` is 1 over the weight's size; `tanh`, as in "
+            "the official code for tanh networks, divides it by the lesser tanh(z)/z of its ends."
+        ),
+    ] = "weight"
     solver: Annotated[
         Literal["exact", "reference"],
         Field(
@@ -72,6 +79,19 @@ class Curvature(Method):
             "on it.",
         ),
     ] = 0
+
+    @classmethod
+    def refuses(cls, model: nn.Module, input_shape: tuple[int, ...]) -> str:
+        from graphprune.masks import prunable
+        from graphprune.neural_graph.tracing import trace
+
+        try:
+            graph = trace(model, input_shape).graph
+        except UserError as error:
+            return str(error)
+        scored = {connection.parameter for connection in graph.connections}
+        idle = [name for name in prunable(model) if name not in scored]
+        return f"{idle[0]} plays no part in the output" if idle else ""
 
     def run(
         self, model: nn.Module, inputs: Tensor | None = None, targets: Tensor | None = None
@@ -99,7 +119,7 @@ class Curvature(Method):
         from graphprune.curvature.definitions import ROUNDING, check_bounds
         from graphprune.masks import prunable
         from graphprune.neural_graph.tracing import trace
-        from graphprune.neural_graph.vertex_values import values
+        from graphprune.neural_graph.vertex_values import tanh_factors, values
 
         if inputs is None:
             raise UserError("method curvature needs inputs: the examples whose curvature counts")
@@ -112,7 +132,10 @@ class Curvature(Method):
         traced = trace(model, tuple(inputs.shape[1:]), fold_batchnorm=self.fold_batchnorm)
         own = np.array_split(np.arange(len(inputs)), parts)[part]
         levels = [level[own] for level in values(traced, inputs)]
-        kappa, details = self._curvatures(traced.graph, levels)
+        factors = None
+        if self.edge_length == "tanh":
+            factors = [of_layer[own] for of_layer in tanh_factors(traced, inputs)]
+        kappa, details = self._curvatures(traced.graph, levels, factors)
         slack = ROUNDING + details.get("certified_error", 0.0)
         check_bounds(kappa, traced.graph, self.alpha, slack)
         report = {
@@ -134,17 +157,17 @@ class Curvature(Method):
         return gather(results)
 
     def _curvatures(
-        self, graph: NeuralGraph, levels: list[Floats]
+        self, graph: NeuralGraph, levels: list[Floats], factors: list[Floats] | None
     ) -> tuple[dict[str, Floats], dict[str, float]]:
         """κ_min by parameter name, and numbers about how it was found."""
         if self.solver == "reference":
             from graphprune.curvature import reference
 
-            return reference.parameter_curvatures(graph, levels, self.alpha), {}
+            return reference.parameter_curvatures(graph, levels, self.alpha, factors), {}
         from graphprune.curvature import exact
 
         found = exact.parameter_curvatures(
-            graph, levels, self.alpha, self.tolerance, self.threads or None
+            graph, levels, self.alpha, self.tolerance, self.threads or None, factors
         )
         largest = max((float(e.max(initial=0.0)) for e in found.error.values()), default=0.0)
         return found.kappa, {**found.statistics, "certified_error": largest}

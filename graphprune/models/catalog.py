@@ -1,16 +1,17 @@
-"""Which models there are and which inputs they fit, without importing torch.
+"""Which models there are and which inputs they fit, without importing torch for the built-in ones.
 
 To add one: a file in this folder that builds it, and a line in ``MODELS``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from graphprune.errors import UserError
+from graphprune.errors import UserError, shown
 from graphprune.options import keyword_options
 from graphprune.plugins import Catalog, check_call, source_of
 
@@ -86,24 +87,66 @@ def _too_small(shape: Shape, smallest: int) -> str:
 
 
 def _coloured(shape: Shape) -> str:
-    if shape[0] != 3:
-        return "it needs images of 3 channels"
-    return _too_small(shape, 32)
+    return _three_channels(shape) or _too_small(shape, 32)
+
+
+def _three_channels(shape: Shape) -> str:
+    return "it needs images of 3 channels" if shape[0] != 3 else ""
+
+
+_HERE = "graphprune.models"
+_TANH = {"activation": "tanh"}
+# of timm's, with a tag behind a dot
+_IN_A_FAMILY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]{0,99}")
+
+
+def _of(library: str) -> Callable[[str], Architecture]:
+    def architecture(name: str) -> Architecture:
+        from graphprune.models import families
+
+        if not _IN_A_FAMILY.fullmatch(name):
+            raise UserError(f"{library} has no classifier {shown(name)}")
+        getattr(families, f"check_{library}")(name)
+        misfit = _three_channels if library == "torchvision" else lambda _: ""
+        return Architecture(f"{_HERE}.families:build_{library}", misfit, {"name": name})
+
+    return architecture
 
 
 MODELS: Catalog[Architecture] = Catalog(
     "model",
     {
-        "mlp": Architecture("graphprune.models.mlp:build"),
-        "mlp5": Architecture("graphprune.models.mlp5:build"),
-        "lenet5": Architecture("graphprune.models.lenet5:build", _unpadded(LENET5)),
-        "vgg9": Architecture("graphprune.models.vgg9:build", _unpadded(VGG9)),
-        "vgg16_bn": Architecture("graphprune.models.vgg16_bn:build", _at_least(32)),
-        "resnet20": Architecture("graphprune.models.resnet:build", _at_least(8), {"depth": 20}),
-        "resnet32": Architecture("graphprune.models.resnet:build", _at_least(8), {"depth": 32}),
-        "resnet18": Architecture("graphprune.models.vision:build", _coloured, {"name": "resnet18"}),
-        "vgg16": Architecture("graphprune.models.vision:build", _coloured, {"name": "vgg16"}),
+        "mlp": Architecture(f"{_HERE}.mlp:build"),
+        "mlp5": Architecture(f"{_HERE}.mlp5:build", options={"depth": 5}),
+        "mlp15": Architecture(f"{_HERE}.mlp5:build", options={"depth": 15}),
+        "lenet5": Architecture(f"{_HERE}.lenet5:build", _unpadded(LENET5)),
+        "lenet5_tanh": Architecture(f"{_HERE}.lenet5:build", _unpadded(LENET5), _TANH),
+        "vgg9": Architecture(f"{_HERE}.vgg9:build", _unpadded(VGG9)),
+        "vgg9_tanh": Architecture(f"{_HERE}.vgg9:build", _unpadded(VGG9), _TANH),
+        "vgg16_bn": Architecture(f"{_HERE}.vgg16_bn:build", _at_least(32), {"depth": 16}),
+        "vgg19_bn": Architecture(f"{_HERE}.vgg16_bn:build", _at_least(32), {"depth": 19}),
+        "conv2": Architecture(f"{_HERE}.conv:build", _at_least(2), {"depth": 2}),
+        "conv4": Architecture(f"{_HERE}.conv:build", _at_least(4), {"depth": 4}),
+        "conv6": Architecture(f"{_HERE}.conv:build", _at_least(8), {"depth": 6}),
+        "conv8": Architecture(f"{_HERE}.conv:build", _at_least(16), {"depth": 8}),
+        "resnet8": Architecture(
+            f"{_HERE}.resnet:build", _at_least(8), {"depth": 8, "width": 8, "shortcut": "pad"}
+        ),
+        "resnet20": Architecture(f"{_HERE}.resnet:build", _at_least(8), {"depth": 20}),
+        "resnet32": Architecture(f"{_HERE}.resnet:build", _at_least(8), {"depth": 32}),
+        "wide_resnet32": Architecture(
+            f"{_HERE}.resnet:build",
+            _at_least(8),
+            {"depth": 32, "width": 32, "shortcut": "convolution"},
+        ),
+        "resnet56": Architecture(f"{_HERE}.resnet:build", _at_least(8), {"depth": 56}),
+        "resnet18": Architecture(f"{_HERE}.vision:build", _coloured, {"name": "resnet18"}),
+        "resnet18_cifar": Architecture(
+            f"{_HERE}.vision:build_for_small_images", _at_least(8), {"name": "resnet18"}
+        ),
+        "vgg16": Architecture(f"{_HERE}.vision:build", _coloured, {"name": "vgg16"}),
     },
+    families={library: _of(library) for library in ("torchvision", "timm")},
 )
 
 

@@ -1,8 +1,20 @@
-"""He initialisation, for the deeper networks."""
+"""What several networks share: He initialisation, and the nonlinearity by name."""
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
+from pydantic import Field
 from torch import nn
+
+Activation = Annotated[
+    Literal["relu", "tanh"], Field(description="Nonlinearity after every layer but the last.")
+]
+
+
+def nonlinearity(name: str) -> nn.Module:
+    """A new module of the nonlinearity ``name``, one of `Activation`."""
+    return nn.Tanh() if name == "tanh" else nn.ReLU()
 
 
 def he_normal(model: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""A fully connected network of five layers, for the experiment on path lengths."""
+"""Fully connected networks of five and of fifteen layers, for experiments on path lengths."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from typing import cast
 
 from torch import Tensor, nn
 
-WIDTH, HIDDEN = 512, 4
+WIDTH = 512
 
 
-class MLP5(nn.Module):
-    """Five linear layers, four of them 512 wide with batch norm and ReLU.
+class DeepMLP(nn.Module):
+    """Linear layers, all but the last 512 wide with batch norm and ReLU.
 
-    Paper: You et al., Graph structure of neural networks, ICML 2020 (its multilayer perceptron).
+    Paper of five layers: You et al., Graph structure of neural networks, ICML 2020. Fifteen layers
+    are those of RGP's study of gradients, arXiv 2110.15192; width and batch norm are ours.
     """
 
-    def __init__(self, features: int, num_classes: int) -> None:
+    def __init__(self, depth: int, features: int, num_classes: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for _ in range(HIDDEN):
+        for _ in range(depth - 1):
             # no bias: batch norm adds a shift itself
             layers += [nn.Linear(features, WIDTH, bias=False), nn.BatchNorm1d(WIDTH), nn.ReLU()]
             features = WIDTH
@@ -31,5 +32,5 @@ class MLP5(nn.Module):
         return cast(Tensor, self.classifier(self.hidden(self.flatten(x))))
 
 
-def build(input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
-    return MLP5(prod(input_shape), num_classes)
+def build(input_shape: tuple[int, ...], num_classes: int, *, depth: int = 5) -> nn.Module:
+    return DeepMLP(depth, prod(input_shape), num_classes)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from graphprune import checkpoints
 from graphprune.errors import UserError, shown
+from graphprune.layout import path_label
 from graphprune.models import pruned
 from graphprune.randomness import seed_of
 
@@ -26,7 +27,7 @@ class Identity:
     input_shape: of one example, (channels, height, width).
     seed: that of the run, from which the seeds of the initialisation, the order of the examples
         and so on are derived (`graphprune.randomness`).
-    network: its name in the configuration; the model's name where none was given.
+    network: its name in the configuration; where none was given the model's, as in paths.
     options: of the model's builder.
     """
 
@@ -40,7 +41,7 @@ class Identity:
 
     def __post_init__(self) -> None:
         if not self.network:
-            object.__setattr__(self, "network", self.model)
+            object.__setattr__(self, "network", path_label(self.model))
 
     @property
     def of(self) -> str:

@@ -62,9 +62,35 @@ def network_size(dataset: str, model: str, options: Mapping[str, object] | None 
     place = _place(model, description.input_shape, description.num_classes)
     if not options and place in _stored():
         return _stored()[place]
-    text = json.dumps(options or {}, sort_keys=True)
-    builder = MODELS[model].builder
+    builder, text = MODELS[model].builder, network_text(options or {})
     return _counted(model, builder, description.input_shape, description.num_classes, text)
+
+
+def network_text(options: Mapping[str, object]) -> str:
+    """Options of a builder as one text, as `on_meta` takes them."""
+    return json.dumps(options, sort_keys=True)
+
+
+def on_meta(model: str, shape: Shape, classes: int, options: str = "{}") -> nn.Module:
+    """The network on torch's meta device, where tensors have shapes but no numbers.
+
+    options: of its builder, as JSON. A builder that looks at numbers, as some of torchvision's do,
+    builds the network on the CPU before.
+    """
+    import torch
+
+    from graphprune.models import build
+
+    given = json.loads(options)
+    try:
+        with torch.device("meta"):
+            return build(model, shape, classes, **given)
+    except UserError:
+        raise
+    except Exception:
+        if not MODELS.family(model):
+            raise
+        return build(model, shape, classes, **given).to("meta")
 
 
 def count(network: nn.Module, input_shape: Shape) -> Size:
@@ -114,17 +140,16 @@ def _counted(
     classes: int,
     options: str,
 ) -> Size:
-    import torch
-
-    from graphprune.models import build
-
     try:
-        with torch.device("meta"):
-            return count(build(model, shape, classes, **json.loads(options)), shape)
+        return count(on_meta(model, shape, classes, options), shape)
     except UserError:
         raise
     except Exception as error:  # the network of a plug-in may raise any error
         reason = " ".join(str(error).split())
+        if MODELS.family(model):
+            raise UserError(
+                f"model {model} does not fit inputs of shape {shape}: {reason:.200}"
+            ) from error
         _log.warning(
             "model %s cannot be counted before it runs (%s: %.120s); its jobs ask for the memory "
             "and time of VGG-16",

@@ -156,6 +156,16 @@ def kind_of(node: fx.Node, module: fx.GraphModule) -> Kind | None:
     return _FUNCTIONS.get(node.target)
 
 
+_TANH = (torch.tanh, functional.tanh, "tanh", "tanh_", getattr(torch, "tanh_", None))
+
+
+def is_tanh(node: fx.Node, module: fx.GraphModule) -> bool:
+    """Whether ``node`` is a hyperbolic tangent."""
+    if node.op == "call_module":
+        return type(module.get_submodule(str(node.target))) is nn.Tanh
+    return node.op in ("call_function", "call_method") and node.target in _TANH
+
+
 def windows_of(
     module: nn.Conv1d | nn.Conv2d | nn.Conv3d,
 ) -> tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[int]]:

@@ -53,6 +53,11 @@ class Traced:
         ------
         UserError : inputs of another shape, or none.
         """
+        return self.recorded(self.nodes, inputs, batch_size)
+
+    @torch.no_grad()
+    def recorded(self, nodes: Sequence[str], inputs: Tensor, batch_size: int = 128) -> list[Tensor]:
+        """The values of ``nodes`` of ``module.graph``, as `activations` returns those of layers."""
         shape = self.graph.layers[0].shape
         if inputs.ndim != len(shape) + 1 or tuple(inputs.shape[1:]) != shape:
             expected = ", ".join(map(str, shape))
@@ -63,8 +68,7 @@ class Traced:
         inputs = inputs.to(device=like.device, dtype=like.dtype)
         with evaluating(self.module):
             batches = [
-                _Recorder(self.module, self.nodes).record(batch)
-                for batch in inputs.split(batch_size)
+                _Recorder(self.module, nodes).record(batch) for batch in inputs.split(batch_size)
             ]
         return [torch.cat(of_layer) for of_layer in zip(*batches, strict=True)]
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from graphprune.configuration.complete import Complete, complete
+from graphprune.configuration.left_out import LeftOut, left_out
 from graphprune.errors import UserError
 from graphprune.files import read_json
 from graphprune.layout import (
@@ -94,6 +95,11 @@ class Folder:
         beside = (f"{self.paths.database}-", f"{self.results}/{MARKER}")
         return sorted(path for path in found if path not in own and not path.startswith(beside))
 
+    @cached_property
+    def unscored(self) -> LeftOut:
+        """The methods that cannot score a network, and why."""
+        return left_out(self.config)
+
     def networks(self) -> Iterator[NetworkPaths]:
         """Every dense network of the configuration."""
         for one in self.config["networks"]:
@@ -104,6 +110,8 @@ class Folder:
         """Every unit of a network."""
         names = (network.results, network.dataset_name, network.network, network.seed)
         for label, entry in self.config["methods"].items():
+            if (network.dataset_name, network.network, label) in self.unscored:
+                continue
             for regime in entry["regimes"]:
                 for ratio in self.config["compressions"]:
                     yield UnitPaths(*names, regime, label, ratio)

@@ -15,9 +15,10 @@ from graphprune import checkpoints
 from graphprune.comparison import columns, unit
 from graphprune.data import Split
 from graphprune.errors import UserError
-from graphprune.masks import apply, prune
+from graphprune.masks import apply, prunable, prune
 from graphprune.methods import results
 from graphprune.models import networks, pruned
+from graphprune.plugins import only_plugins
 
 IDENTITY = networks.Identity("digits", "mlp", (1, 2, 2), 3, 0, "small", {"hidden": [5]})
 TOTAL = 4 * 5 + 5 * 3
@@ -27,25 +28,63 @@ RATIO = 4.0
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Any]:
     """What `unit_metrics` is given of a unit of three epochs."""
-    model = IDENTITY.build()
+    return unit_files(tmp_path, IDENTITY)
+
+
+def unit_files(tmp_path: Path, identity: networks.Identity) -> dict[str, Any]:
+    model = identity.build()
     start, mask, finetuned = (
         str(tmp_path / f"{name}.safetensors") for name in ("start", "mask", "finetuned")
     )
-    networks.save(start, model.state_dict(), IDENTITY)
-    weights = {n: w.detach().abs() for n, w in model.named_parameters() if n.endswith("weight")}
+    networks.save(start, model.state_dict(), identity)
+    weights = {n: w.detach().abs() for n, w in prunable(model).items()}
     masks = prune(weights, 1 - 1 / RATIO)
     pruned.save(mask, masks)
     apply(model, masks)
-    networks.save(finetuned, model.state_dict(), IDENTITY, None, mask)
+    networks.save(finetuned, model.state_dict(), identity, None, mask)
     report = tmp_path / "scores.json"
     results.save_report(report, results.Report("magnitude", {}, 0.25))
     return {
-        "identity": IDENTITY, "regime": "finetune", "train_epochs": 7, "finetune_epochs": 3,
+        "identity": identity, "regime": "finetune", "train_epochs": 7, "finetune_epochs": 3,
         "method": "mine", "compression": RATIO, "dense_accuracy": 0.5, "report": str(report),
         "test": Split(torch.rand(6, 1, 2, 2), torch.arange(6) % 3), "start": start, "mask": mask,
         "finetuned": finetuned,
         "history": str(write_table(tmp_path / "history.csv", HISTORY)),
     }  # fmt: skip
+
+
+ATTENDING = """
+from torch import nn
+import graphprune
+
+class Attending(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.last = nn.Linear(4, classes)
+
+    def forward(self, x):
+        x = x.flatten(1)[:, None]
+        return self.last(self.attention(x, x, x)[0][:, 0])
+
+@graphprune.register_model("attending")
+def attending(input_shape, num_classes):
+    return Attending(num_classes)
+"""
+
+
+def test_a_unit_of_a_network_with_attention(tmp_path: Path) -> None:
+    """Query, key and value are three layers of one masked tensor."""
+    path = tmp_path / "attending.py"
+    path.write_text(ATTENDING)
+    with only_plugins([path]):
+        identity = networks.Identity("digits", "attending", (1, 2, 2), 3, 0)
+        row = unit.unit_metrics(**unit_files(tmp_path, identity))
+    assert row["params_total"] == 4 * 16 + 4 * 3
+    assert {layer["layer"] for layer in row["layers"]} == {
+        *(f"attention.in_proj_weight.{part}" for part in ("query", "key", "value")),
+        *("attention.out_proj.weight", "last.weight"),
+    }
 
 
 def refusal(files: dict[str, Any]) -> str:

@@ -114,7 +114,7 @@ def test_one_model_is_compared_with_itself_under_two_names() -> None:
         (["rgp_aspl"], {"dataset": "digits", "model": "lenet5"}, "rgp_aspl.model on dataset dig"),
         (["regimes"], ["rewind"], "regimes[0] is 'rewind'; allowed: finetune, scratch"),
         (["networks"], [], "networks is empty; at least 1 is needed"),
-        (["networks", 0, "model"], "lenet6", "networks[0].model is 'lenet6'; allowed: lenet5"),
+        (["networks", 0, "model"], "lenet6", "networks[0].model is 'lenet6'; allowed: conv2"),
         (["networks", 0, "model"], "lenet5", "networks[0].model on dataset digits: model lenet5"),
         (["networks", 0], {"dataset": "digits"}, "key networks[0].model is missing"),
         (["networks", 0, "dataset"], "minst", "networks[0].dataset is 'minst'; allowed: cifar10"),

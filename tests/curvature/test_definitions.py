@@ -45,8 +45,8 @@ def test_scores_above_the_bound_are_refused(wrong: float, monkeypatch: pytest.Mo
     model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
     found = Curvature._curvatures
 
-    def off(self: Curvature, graph: object, levels: object) -> object:
-        kappa, details = found(self, graph, levels)  # type: ignore[arg-type]
+    def off(self: Curvature, graph: object, levels: object, factors: object) -> object:
+        kappa, details = found(self, graph, levels, factors)  # type: ignore[arg-type]
         kappa["2.weight"][1, 1] = wrong
         return kappa, details
 

@@ -172,6 +172,11 @@ def test_the_workflow_asks_for_no_other_figure() -> None:
 
 def test_options_of_the_graph_are_those_of_its_functions() -> None:
     taken = {**inspect.signature(edge_curvatures).parameters, **inspect.signature(trace).parameters}
+    # a function takes the factors that the workflow's script makes of it
+    assert taken["factors"].default is None
+    taken["edge_length"] = inspect.Parameter(
+        "edge_length", inspect.Parameter.KEYWORD_ONLY, default="weight"
+    )
     assert set(GRAPH_OPTIONS) <= set(taken)
     for name in NAMES:
         cls = method_class(name)

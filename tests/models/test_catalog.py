@@ -43,7 +43,7 @@ def test_smallest_size_that_is_allowed_works(name: str) -> None:
 
 
 def test_unknown_name_and_too_few_classes() -> None:
-    with pytest.raises(UserError, match=r"model is 'lenet'; allowed: .*lenet5, mlp"):
+    with pytest.raises(UserError, match=r"model is 'lenet'; allowed: .*lenet5_tanh, mlp"):
         models.build("lenet", MNIST, 10)
     with pytest.raises(UserError, match="num_classes is 1"):
         models.build("mlp", MNIST, 1)

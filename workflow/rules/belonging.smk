@@ -5,7 +5,6 @@
 from contextlib import contextmanager
 from itertools import chain
 
-from snakemake_interface_executor_plugins.settings import ExecMode
 
 from graphprune.provenance import receipts
 from graphprune.provenance.artifacts import Disk

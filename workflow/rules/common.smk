@@ -9,8 +9,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir)))
 
 from snakemake.logging import logger
+from snakemake_interface_executor_plugins.settings import ExecMode
 
 from graphprune.configuration.complete import complete, options
+from graphprune.configuration.left_out import left_out, sentences
 from graphprune.configuration.plan import training_of
 from graphprune.configuration.reading import read
 from graphprune.errors import UserError
@@ -69,6 +71,11 @@ PARTS = config["calibration"]["parts"]
 SCATTERED = [label for label in RANKED if PARTS > 1 and CLASSES[label].divisible]
 PAIRS = [(regime, label) for label in METHODS for regime in METHODS[label]["regimes"]]
 REGIMES = sorted({regime for regime, _ in PAIRS})
+# (dataset, network, label) of methods that cannot score a network: these units are left out
+LEFT_OUT = left_out(config)
+if workflow.exec_mode == ExecMode.DEFAULT:
+    for sentence in sentences(LEFT_OUT):
+        logger.warning(sentence)
 
 
 def one_of(names):

@@ -12,11 +12,38 @@ def of_networks(pattern, **wildcards):
 
 
 def of_each_network(pattern, **wildcards):
-    """``pattern`` for every network of the configuration."""
+    """``pattern`` for every network of the configuration, without units that are left out."""
+    methods = wildcards.pop("method", None)
     return [
         path
         for dataset, network in NETWORKS
-        for path in expand(pattern, dataset=dataset, network=network, **wildcards)
+        for method in as_list(methods)
+        if (dataset, network, method) not in LEFT_OUT
+        for path in expand(
+            pattern, dataset=dataset, network=network, method=method, **wildcards
+        )
+        if is_scored(path)
+    ]
+
+
+def as_list(names):
+    return names if isinstance(names, list) else [names]
+
+
+def is_scored(path):
+    """Whether the file at ``path`` belongs to no method that cannot score its network."""
+    parts = Path(path).parts[len(Path(RESULTS).parts) :]
+    return len(parts) < 6 or (parts[0], parts[1], parts[4]) not in LEFT_OUT
+
+
+def scored(patterns):
+    """``patterns`` of units, or an input function that leaves out those without scores."""
+    if not LEFT_OUT:
+        return patterns
+    return lambda wildcards: [
+        path
+        for pattern in as_list(patterns)
+        if is_scored(path := pattern.format(**wildcards))
     ]
 
 
@@ -222,7 +249,8 @@ def recorded_files(seeds):
     }
     timed = [seed for seed in seeds if seed == config["seeds"][0]]
     latency = {"latency": of_seeds(PATHS.latency, timed)}
-    return {name: of_seeds(paths, seeds) for name, paths in files.items()} | latency
+    files = {name: scored(of_seeds(paths, seeds)) for name, paths in files.items()}
+    return files | latency
 
 
 def unit_files(ratios, *names):

@@ -3,7 +3,7 @@
 rule latency:
     input:
         checkpoint=PATHS.checkpoint,
-        masks=all_units(PATHS.mask),
+        masks=scored(all_units(PATHS.mask)),
     output:
         PATHS.latency,
     log:

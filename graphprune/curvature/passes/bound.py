@@ -8,6 +8,7 @@ from numba import njit
 from graphprune.curvature.passes import certificates
 from graphprune.curvature.passes.bundle import (
     direct_distance,
+    edge_length,
     idle_mass,
     kappa_of,
     least_and_greatest,
@@ -174,6 +175,7 @@ def _closed_forms(
             length = problems.length[g, buffers.v_output[v], buffers.u_input[u], tap]
             if not length < np.inf:
                 continue
+            length = edge_length(problems, buffers, u, v, length)
             direct = direct_distance(problems, buffers, u, v, length)
             if len(q):
                 cost = certificates.dot(q, buffers.from_u[u, : len(q)])
@@ -217,6 +219,7 @@ def _bound_edges(
             length = problems.length[g, a, b, tap]
             if not length < np.inf:
                 continue
+            length = edge_length(problems, buffers, u, v, length)
             results.kappa_tolerance[0] = max(results.kappa_tolerance[0], tolerance / length)
             direct = direct_distance(problems, buffers, u, v, length)
             from_u = buffers.from_u[u, :m]

@@ -74,15 +74,36 @@ def load_distances(
         read_distances(
             tables, problems.direct_table, us, 0, u_count, vs, 0, v_count, buffers.direct
         )
+    if len(problems.factor_u) > 0:
+        example = p_row // (problems.source_classes * problems.source_positions)
+        for u in range(u_count):
+            vertex = us.channel[u] * problems.source_positions + us.position[u]
+            buffers.u_factor[u] = problems.factor_u[example, vertex]
+        for v in range(v_count):
+            vertex = vs.channel[v] * problems.target_positions + vs.position[v]
+            buffers.v_factor[v] = problems.factor_v[example, vertex]
     return p1 - p0, q1 - q0
+
+
+@njit(cache=True, nogil=True)
+def edge_length(
+    problems: ConnectionProblems, buffers: Buffers, u: int, v: int, length: float
+) -> float:
+    """ℓ(u, v) of two loaded vertices; length: that of the edge's weight, 1/|w|."""
+    scaled = len(problems.factor_u) > 0
+    return length / min(buffers.u_factor[u], buffers.v_factor[v]) if scaled else length
 
 
 @njit(cache=True, nogil=True)
 def direct_distance(
     problems: ConnectionProblems, buffers: Buffers, u: int, v: int, length: float
 ) -> float:
-    """d(u, v) of two loaded vertices; less than the edge's length if another path is shorter."""
-    return buffers.direct[u, v] if problems.direct_table[0, 0] >= 0 else length
+    """d(u, v) of two loaded vertices; less than the edge's length if another path is shorter.
+
+    With factors mass that moves from u to v takes the edge (`definitions`).
+    """
+    stored = problems.direct_table[0, 0] >= 0 and len(problems.factor_u) == 0
+    return buffers.direct[u, v] if stored else length
 
 
 @njit(cache=True, nogil=True)

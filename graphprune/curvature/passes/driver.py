@@ -78,8 +78,9 @@ class ConnectionSolver:
         distances: Distances,
         workers: Workers,
         totals: Ints,
+        factors: list[Floats] | None = None,
     ) -> None:
-        built = build_problems(graph, graph.connections[index], values, alpha, distances)
+        built = build_problems(graph, graph.connections[index], values, alpha, distances, factors)
         self._problems, self._nodes, self._error = built.problems, built.nodes, built.error
         self._bundle_of = built.bundle_of
         self._workers, self._totals = workers, totals

@@ -8,6 +8,7 @@ from numba import njit
 from graphprune.curvature.passes import certificates
 from graphprune.curvature.passes.bundle import (
     direct_distance,
+    edge_length,
     idle_mass,
     kappa_of,
     least_and_greatest,
@@ -100,7 +101,7 @@ def _solve_bundle(
     _, greatest = least_and_greatest(D, n, m)
     for index in range(len(edges)):
         a, b = edges[index] // cin % cout, edges[index] % cin
-        length = problems.length[g, a, b, tap]
+        length = edge_length(problems, buffers, u_of[b], v_of[a], problems.length[g, a, b, tap])
         direct = direct_distance(problems, buffers, u_of[b], v_of[a], length)
         to_v, from_u = buffers.to_v[v_of[a], :n], buffers.from_u[u_of[b], :m]
         low = certificates.least_difference(from_u, potential[n:])

@@ -61,6 +61,8 @@ class ConnectionProblems(NamedTuple):
         D, d(k, v), d(u, m), d(u, v); −1 where no path leads, and for d(u, v) also where it is the
         length of the edge.
     alpha: idleness; supremum: κ of an inactive edge.
+    factor_u, factor_v: ``(examples, layer size)`` factors of the vertices of the two layers, by the
+        lesser of which an edge's length is divided; empty where lengths are those of the weights.
     """
 
     pair_source: Ints
@@ -95,6 +97,8 @@ class ConnectionProblems(NamedTuple):
     direct_table: Ints
     alpha: float
     supremum: float
+    factor_u: Floats
+    factor_v: Floats
 
 
 class BaseOptima(NamedTuple):
@@ -142,7 +146,7 @@ class Buffers(NamedTuple):
     tree, flow, potential: of the base problem; edge_tree, …: of an edge problem.
     excess: ``(m,)``, see ``certificates.excess``.
     u_input, v_output: channel of each loaded vertex within its group.
-    u_vertices, v_vertices: the loaded vertices themselves.
+    u_vertices, v_vertices: the loaded vertices themselves; u_factor, v_factor: their factors.
     """
 
     D: Floats
@@ -161,6 +165,8 @@ class Buffers(NamedTuple):
     v_output: Ints
     u_vertices: VertexList
     v_vertices: VertexList
+    u_factor: Floats
+    v_factor: Floats
 
 
 def make_buffers(problems: ConnectionProblems, largest_p: int, largest_q: int) -> Buffers:
@@ -191,4 +197,6 @@ def make_buffers(problems: ConnectionProblems, largest_p: int, largest_q: int) -
         v_output=np.empty(cout, np.int64),
         u_vertices=vertices(cin),
         v_vertices=vertices(cout),
+        u_factor=np.ones(cin),
+        v_factor=np.ones(cout),
     )

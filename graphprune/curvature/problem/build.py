@@ -58,8 +58,13 @@ def build_problems(
     values: list[Floats],
     alpha: float,
     distances: Distances,
+    factors: list[Floats] | None = None,
 ) -> BuiltProblems:
-    """All transport problems of ``connection`` for the examples of ``values``."""
+    """All transport problems of ``connection`` for the examples of ``values``.
+
+    factors: of the vertices, by which lengths are divided (`definitions`); None: lengths as they
+    are.
+    """
     source, target = connection.source, connection.target
     before = neighbours_of(graph, source, inward=True)
     after = neighbours_of(graph, target, inward=False)
@@ -108,6 +113,8 @@ def build_problems(
         direct_table=table_of[3],
         alpha=alpha,
         supremum=supremum(graph, connection),
+        factor_u=np.ascontiguousarray(factors[source]) if factors else np.empty((0, 0)),
+        factor_v=np.ascontiguousarray(factors[target]) if factors else np.empty((0, 0)),
     )
     error = (p.dropped + q.dropped) * ratio + MEETS
     nodes = _nodes(problems, p, q, len(values[0]))
