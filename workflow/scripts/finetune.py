@@ -14,7 +14,8 @@ with job(snakemake) as log:
     from graphprune.training.settings import Settings
 
     device = devices.use(snakemake.params.device)
-    dataset = data.read(snakemake.input.data)
+    seen = networks.identity_of(snakemake.input.checkpoint).preprocess
+    dataset = data.read(snakemake.input.data, seen)
     sections = (snakemake.params.train, snakemake.params.finetune)
     units = zip(
         snakemake.params.compressions,
