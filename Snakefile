@@ -22,6 +22,7 @@ include: "workflow/rules/interruptions.smk"
 include: "workflow/rules/progress.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/take_over.smk"
 include: "workflow/rules/activations.smk"
 include: "workflow/rules/graph.smk"
 include: "workflow/rules/score.smk"
@@ -47,4 +48,5 @@ rule all:
 localrules:
     all,
     data,
+    fetch,
     store,

@@ -117,6 +117,10 @@ class ResultPaths:
     def dataset(self, dataset: str = "{dataset}") -> str:
         return self._in("data", f"{dataset}.safetensors")
 
+    def weights(self, weights: str = "{weights}") -> str:
+        """Published weights as they were fetched."""
+        return self._in("weights", f"{weights}.safetensors")
+
     def figure(self, name: str, suffix: str = "png") -> str:
         return f"{self.figures}/{name}.{suffix}"
 

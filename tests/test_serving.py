@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from graphprune import checkpoints, plugins
+from graphprune import plugins
 from graphprune.models import MODELS, networks, pruned
 from graphprune.serving import Classifier
 from graphprune.tracking.models import ModelFormat
@@ -91,11 +91,9 @@ def test_a_process_without_the_plugin_is_left_without_it(tmp_path):
 
 def test_only_a_plugin_s_file_is_recorded(tmp_path):
     identity = networks.Identity("digits", "mlp", (1, 8, 8), 10, 0)
-    weights, examples = tmp_path / "weights.safetensors", tmp_path / "examples.safetensors"
+    weights = tmp_path / "weights.safetensors"
     networks.save(weights, identity.build().state_dict(), identity)
-    tensors = {"layer/input": torch.ones(1, 1, 8, 8), "labels": torch.zeros(1, dtype=torch.int64)}
-    checkpoints.save(examples, tensors, "calibration")
-    form = model_format(tmp_path / "form", weights, examples)
+    form = model_format(tmp_path / "form", weights, np.ones((1, 1, 8, 8), np.float32))
     assert form.dense("unit", weights).keys() == {"model", "model/data"}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -12,14 +12,17 @@ import yaml
 from graphprune import checkpoints
 from graphprune.archive.entries import Entry, as_json
 from graphprune.errors import UserError
-from graphprune.files import TEMPORARY, digested, read_json
+from graphprune.files import TEMPORARY, digested, file_digest, read_json
 from graphprune.layout import ResultPaths, check_format
+from graphprune.pretrained.source import Source
 from graphprune.provenance.code import place_of
 
 # what the results are called in every archive
 INSIDE = ResultPaths("results")
 # how to run them again: what --configfile is given
 CONFIGURATION = "configuration.yaml"
+# folder of the files that networks were taken over from
+BROUGHT = "checkpoints"
 # kinds of tensors that are packed always, and with the weights; others hold images
 _ALWAYS, _WITH_WEIGHTS = {"mask", "regular graphs"}, {"checkpoint", "scores"}
 # of this machine, of MLflow, or of a run that goes on
@@ -41,8 +44,10 @@ def entries(folder: str | Path, weights: bool) -> Iterator[Entry]:
             if name in plugins:
                 raise UserError(f"plug-ins: two files are called {name}; rename one and run again")
             plugins[name] = entry
+        networks, brought = _networks(config["networks"])
         anywhere = {
             **config,
+            "networks": networks,
             "results": INSIDE.results,
             "data": {**config["data"], "folder": "data"},
             "plugins": list(plugins),
@@ -52,6 +57,7 @@ def entries(folder: str | Path, weights: bool) -> Iterator[Entry]:
             f"{paths.configuration}: is not the configuration of a run ({error!r})"
         ) from error
     yield from plugins.values()
+    yield from brought
     yield Entry(INSIDE.configuration, as_json(anywhere))
     yield Entry(CONFIGURATION, yaml.safe_dump(anywhere, sort_keys=False).encode())
     left_out: dict[str, str] = _left_out_before(paths)
@@ -90,6 +96,27 @@ def _files(paths: ResultPaths) -> Iterator[str]:
             passing = TEMPORARY.fullmatch(name) or ".partial." in name or place == recorded
             if path not in apart and not passing and not path.startswith(f"{paths.database}-"):
                 yield path
+
+
+def _networks(given: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[Entry]]:
+    """The networks as the archive's configuration has them, and the files they come from.
+
+    Such a file is packed, for a run cannot make it again; published weights are fetched again.
+    """
+    networks, files = [], {}
+    for network in map(dict, given):
+        source = Source.of(network.get("checkpoint", ""))
+        if "checkpoint" in network and not source.published:
+            path = Path(source.name)
+            if not path.is_file() or file_digest(path) != network["sha256"]:
+                raise UserError(
+                    f"{path}: is not the file that {network['name']} was taken from; put it "
+                    "back, or run again, then archive where the run was started"
+                )
+            network["checkpoint"] = f"{BROUGHT}/{network['sha256'][:12]}-{path.name}"
+            files[network["checkpoint"]] = Entry(network["checkpoint"], path)
+        networks.append(network)
+    return networks, list(files.values())
 
 
 def _plugins(config: dict[str, Any]) -> Iterator[tuple[str, Entry]]:

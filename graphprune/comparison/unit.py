@@ -9,7 +9,7 @@ from graphprune.compaction import savings
 from graphprune.comparison import reading
 from graphprune.comparison.columns import check_unit
 from graphprune.errors import UserError
-from graphprune.layers.finding import parts
+from graphprune.layers.finding import by_layer
 from graphprune.masks import removed_count, sparsity_of
 from graphprune.methods import method_class, results
 from graphprune.models import networks, pruned
@@ -76,8 +76,7 @@ def unit_metrics(
     before = _network(networks.load_pruned(start, mask), identity, masks, start)
     after = _network(networks.load(finetuned), identity, masks, finetuned)
     layers = evaluation.costs(after, identity.input_shape, masks)
-    held = {part for name, mask in masks.items() for part in parts(name, len(mask))}
-    if held != {layer.name for layer in layers}:
+    if by_layer(masks).keys() != {layer.name for layer in layers}:
         raise UserError(f"{mask}: is of other layers than the network's; remove it and run again")
     sizes = savings(after, masks, identity.input_shape, batch_sizes=())
     row = {

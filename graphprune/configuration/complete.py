@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from graphprune.configuration.folders import FORBIDDEN, check_folders, without_slash
+from graphprune.configuration.brought import filled
+from graphprune.configuration.folders import check_folders, file_beside, without_slash
 from graphprune.configuration.keys import NAME, NAME_IN_WORDS, Config, entry_section
 from graphprune.configuration.plan import check_plan
 from graphprune.configuration.recipes import resolved
@@ -23,7 +24,7 @@ Complete = dict[str, Any]
 NOT_OPTIONS = ("method", "scope", "regimes")
 
 
-def complete(config: Mapping[str, Any], beside: Path | None = None) -> Complete:
+def complete(config: Mapping[str, Any], beside: Path | None = None, look: bool = True) -> Complete:
     """``config`` with the defaults filled in, every method and network spelt out, and checked.
 
     The plug-ins it names are loaded. ``config`` itself is left as it is.
@@ -31,14 +32,16 @@ def complete(config: Mapping[str, Any], beside: Path | None = None) -> Complete:
     Parameters
     ----------
     config : the keys of ``config.yaml``.
-    beside : folder of the file it was read from, where plug-ins are looked for before the working
-        directory.
+    beside : folder of the file it was read from, where plug-ins and checkpoints are looked for
+        before the working directory.
+    look : whether to look at the files of networks that were trained elsewhere.
 
     Returns
     -------
     A new dictionary. Recipes stand in the trainings that use them, without their names. Each
-        network has its ``name`` and ``options``; each entry of ``methods`` has
-    its ``method``, ``scope``, ``regimes`` and all hyperparameters that the workflow does not set
+    network has its ``name`` and ``options``, one that was trained elsewhere also the digest of its
+    file and how it sees images. Each entry of ``methods`` has its
+    ``method``, ``scope``, ``regimes`` and all hyperparameters that the workflow does not set
     itself; ``plugins`` are paths that exist.
 
     Raises
@@ -50,7 +53,7 @@ def complete(config: Mapping[str, Any], beside: Path | None = None) -> Complete:
     'results'
     """
     try:
-        full = _complete(config, beside)
+        full = _complete(config, beside, look)
         check_folders(full)
         check_plan(full)
         full["results"] = without_slash(full["results"])
@@ -64,7 +67,7 @@ def options(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if key not in NOT_OPTIONS}
 
 
-def _complete(config: Mapping[str, Any], beside: Path | None) -> Complete:
+def _complete(config: Mapping[str, Any], beside: Path | None, look: bool) -> Complete:
     if not isinstance(config, Mapping):
         raise UserError(f"it is {shown(config)}; expected keys and their values")
     plugins = plugin_files(config.get("plugins"), beside)
@@ -78,11 +81,15 @@ def _complete(config: Mapping[str, Any], beside: Path | None) -> Complete:
     unset = {"train": {"recipe"}, "finetune": {"recipe"}}
     full = keys.model_dump(exclude={"networks": True, "methods": True, "recipes": True, **unset})
     full["plugins"] = plugins
-    full["networks"] = [
+    networks = [
         {**network.model_dump(exclude_unset=True, exclude={"options": True, **unset}),
          "options": network.options, "name": network.name or path_label(network.model)}
         for network in keys.networks
     ]  # fmt: skip
+    full["networks"] = [
+        filled(network, f"networks[{place}]", beside, look)
+        for place, network in enumerate(networks)
+    ]
     full["rgp_aspl"]["train"] = keys.rgp_aspl.train.model_dump(
         exclude_unset=True, exclude={"recipe"}
     )
@@ -115,24 +122,7 @@ def plugin_files(given: object, beside: Path | None) -> list[str]:
     """
     if not isinstance(given, list) or not all(isinstance(path, str) for path in given):
         return []  # the check of all keys says what is wrong with it
-    return [_plugin(path, beside) for path in given]
-
-
-def _plugin(path: str, beside: Path | None) -> str:
-    if any(letter in path for letter in FORBIDDEN):
-        raise UserError(f"plugins: {shown(path)}; allowed: a path without any of {FORBIDDEN}")
-    folders = [folder for folder in (beside, Path()) if folder is not None]
-    try:
-        for folder in folders:
-            file = folder / path
-            if file.is_file():
-                inside = file.resolve().is_relative_to(Path.cwd())
-                return str(file.resolve().relative_to(Path.cwd()) if inside else file.resolve())
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"plugins: {shown(path)} is no path ({reason})") from error
-    places = " and ".join(dict.fromkeys(str(folder.resolve()) for folder in folders))
-    raise UserError(f"plugins: {shown(path)}: no such file in {places}")
+    return [file_beside("plugins", path, beside) for path in given]
 
 
 def _entry(label: str, entry: Mapping[str, Any], regimes: list[str]) -> Complete:

@@ -79,3 +79,26 @@ def _resolved(key: str, folder: str) -> Path:
             f"{key} is {shown(folder)}; allowed: a folder that can be reached ({reason})"
         ) from error
     return whole
+
+
+def file_beside(key: str, path: str, beside: Path | None) -> str:
+    """The file ``path``, beside the configuration or where we work; relative where it can be.
+
+    key: of the configuration, that names it. beside: folder of the configuration's file.
+
+    Raises UserError for one that is not there, and for a path that cannot be one.
+    """
+    if any(letter in path for letter in FORBIDDEN):
+        raise UserError(f"{key}: {shown(path)}; allowed: a path without any of {FORBIDDEN}")
+    folders = [folder for folder in (beside, Path()) if folder is not None]
+    try:
+        for folder in folders:
+            file = folder / path
+            if file.is_file():
+                inside = file.resolve().is_relative_to(Path.cwd())
+                return str(file.resolve().relative_to(Path.cwd()) if inside else file.resolve())
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{key}: {shown(path)} is no path ({reason})") from error
+    places = " and ".join(dict.fromkeys(str(folder.resolve()) for folder in folders))
+    raise UserError(f"{key}: {shown(path)}: no such file in {places}")

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema, create_model
 
 from graphprune.data.catalog import DATASETS
+from graphprune.data.preprocess import Preprocess as Fields
 from graphprune.defaults import CHECKPOINT_MINUTES, MAX_EDGES, REPEATS
 from graphprune.methods.base import SET_BY_WORKFLOW, Method, Seed
 from graphprune.models.catalog import MODELS
@@ -52,6 +53,12 @@ Model = Annotated[
     str,
     AfterValidator(_model),
     WithJsonSchema({"type": "string", "examples": MODELS.builtin()}),
+]
+SHA256 = r"[0-9a-f]{64}"
+Digest = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": f"^{SHA256}$"}),
+    AfterValidator(matching(SHA256, "64 hexadecimal digits in lower case")),
 ]
 Count = Annotated[int, Field(ge=1, le=2**31)]
 Ratio = Annotated[float, Field(ge=1, le=1e12)]
@@ -117,8 +124,12 @@ class Data(Section):
     ] = True
 
 
+Preprocess = section_of(Fields)
+Preprocess.__doc__ = "How a network that was trained elsewhere sees the images of its dataset."
+
+
 class Network(Section):
-    """One network to train and prune."""
+    """One network to train and prune, or to take over and prune."""
 
     dataset: Annotated[Dataset, Field(description="A dataset's name.")]
     model: Annotated[Model, Field(description="A model's name, `torchvision:NAME` or `timm:NAME`.")]
@@ -134,6 +145,28 @@ class Network(Section):
         dict[str, Any],
         Field(description="Options of the model's builder, such as `{width: 8}` of `resnet20`."),
     ] = {}
+    checkpoint: Annotated[
+        Folder | None,
+        Field(
+            description="The trained network, which is not trained here then: a file "
+            "(`.safetensors`, `.pt`, `.pth`) relative to this file or to the working directory, or "
+            "published weights, `weights:NAME` of torchvision or `timm:NAME`; see docs/training.md."
+        ),
+    ] = None
+    sha256: Annotated[
+        Digest | None,
+        Field(
+            description="SHA-256 of the file `checkpoint`; another file is refused. A run notes it "
+            "in the configuration that it leaves in its results."
+        ),
+    ] = None
+    preprocess: Annotated[
+        Preprocess | None,  # type: ignore[valid-type]
+        Field(
+            description="How the network of `checkpoint` sees the images; published weights bring "
+            "what is not given here, and others see the dataset's own scaling."
+        ),
+    ] = None
     train: Annotated[
         Overrides | None,
         Field(description="Settings that differ from the common ones for this network."),

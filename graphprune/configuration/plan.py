@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from graphprune.configuration.brought import is_brought, shape_of
 from graphprune.configuration.left_out import left_out
 from graphprune.data.catalog import describe
 from graphprune.errors import UserError
@@ -13,6 +14,7 @@ from graphprune.methods.base import Method
 from graphprune.methods.catalog import has_option, method_class
 from graphprune.models.catalog import check_fit, check_options
 from graphprune.models.sizes import network_size
+from graphprune.training.regimes import SCRATCH
 from graphprune.training.settings import Settings
 
 # Snakemake plans a job in about 3 ms: 8 000 jobs in 22 s
@@ -31,6 +33,7 @@ def check_plan(config: Mapping[str, Any]) -> None:
     _check_ratios(config)
     for label, entry in config["methods"].items():
         method = _built(entry, f"methods.{label}")
+        _check_start(entry["regimes"], config, f"methods.{label}")
         _check_training(method, entry["regimes"], config, f"methods.{label}")
         if method.divisible:
             _check_parts(config, label)
@@ -38,7 +41,9 @@ def check_plan(config: Mapping[str, Any]) -> None:
 
 def training_of(config: Mapping[str, Any], network: Mapping[str, Any], section: str) -> Any:
     """The settings of ``section`` ("train" or "finetune") for one of the networks."""
-    return {**config[section], **(network.get(section) or {})}
+    settings = {**config[section], **(network.get(section) or {})}
+    # a network that was trained elsewhere is not trained
+    return {**settings, "epochs": 0} if section == "train" and is_brought(network) else settings
 
 
 def _check_networks(networks: list[Mapping[str, Any]]) -> None:
@@ -75,7 +80,7 @@ def _settings(section: Mapping[str, Any], where: str) -> None:
 
 def _check_fit(network: Mapping[str, Any], where: str) -> None:
     try:
-        check_fit(network["model"], describe(network["dataset"]).input_shape)
+        check_fit(network["model"], shape_of(network))
     except UserError as error:
         raise UserError(f"{where}.model on dataset {network['dataset']}: {error}") from error
 
@@ -131,7 +136,8 @@ def _check_number_of_jobs(config: Mapping[str, Any]) -> None:
 def _check_ratios(config: Mapping[str, Any]) -> None:
     for place, network in enumerate(config["networks"]):
         try:
-            size = network_size(network["dataset"], network["model"], network["options"])
+            names = (network["dataset"], network["model"], network["options"])
+            size = network_size(*names, shape_of(network))
         except UserError as error:
             raise UserError(f"networks[{place}]: {error}") from error
         for index, ratio in enumerate(config["compressions"]):
@@ -151,6 +157,16 @@ def _built(entry: Mapping[str, Any], where: str) -> Method:
         return cls(**options)
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
+
+
+def _check_start(regimes: list[str], config: Mapping[str, Any], where: str) -> None:
+    """A network that was trained elsewhere has no untrained state to start from."""
+    for place, network in enumerate(config["networks"]):
+        if is_brought(network) and SCRATCH in regimes:
+            raise UserError(
+                f"{where}.regimes has scratch, which starts from the untrained network; "
+                f"networks[{place}] comes trained from its checkpoint; allowed: finetune"
+            )
 
 
 def _check_training(

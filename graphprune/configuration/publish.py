@@ -18,7 +18,14 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from graphprune.configuration.keys import Config, Network, Recipe, Training, entry_section
+from graphprune.configuration.keys import (
+    Config,
+    Network,
+    Preprocess,
+    Recipe,
+    Training,
+    entry_section,
+)
 from graphprune.data.catalog import DATASETS
 from graphprune.files import atomic
 from graphprune.methods.catalog import METHODS, method_class
@@ -84,6 +91,7 @@ def page() -> str:
             continue
         parts += [f"## `{name}`", section.__doc__ or "", _table(section)]
     parts += ["## An entry of `networks`", Network.__doc__ or "", _table(Network)]
+    parts += ["## `preprocess` of a network", Preprocess.__doc__ or "", _table(Preprocess)]
     epochs = {part: Config.model_fields[part].default.epochs for part in ("train", "finetune")}
     parts += ["## `train`, `finetune`", _TRAINING.format(**epochs), _table(Training)]
     parts += ["### `adversarial`", getdoc(Adversarial) or "", _table(Adversarial)]

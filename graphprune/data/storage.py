@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from graphprune import checkpoints
 from graphprune.data.base import Dataset, Scaling, Split
+from graphprune.data.preprocess import Preprocess
 from graphprune.errors import UserError, shown
 
 if TYPE_CHECKING:
@@ -42,8 +43,11 @@ def save(path: str | Path, dataset: Dataset, made: Mapping[str, object] | None =
     checkpoints.save(path, tensors, KIND, metadata, made)
 
 
-def read(path: str | Path) -> Dataset:
+def read(path: str | Path, preprocess: Mapping[str, object] | None = None) -> Dataset:
     """Read what ``save`` wrote, without any of the libraries it came from.
+
+    preprocess: fields of a `graphprune.data.preprocess.Preprocess`, of a network that sees the
+    images in another size or scaling than the dataset's own.
 
     Raises UserError, naming the file, if it is missing, not a dataset of graphprune, or damaged:
     the images and labels must have the digest noted in the file.
@@ -56,7 +60,7 @@ def read(path: str | Path) -> Dataset:
         raise UserError(f"{path}: damaged dataset ({shown(error)}); prepare it again") from error
     if damaged:
         raise UserError(f"{path}: damaged dataset (digest differs); prepare it again")
-    return dataset
+    return Preprocess.of(preprocess).seen(dataset) if preprocess else dataset
 
 
 def _encode(dataset: Dataset, images: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from math import ceil, prod
 
 from graphprune.data.catalog import describe
 from graphprune.errors import one_of
-from graphprune.models.sizes import network_size
+from graphprune.models.sizes import Size, network_size
 
 MB = 2**20
 # resident MB of a stage before any data: the interpreter and the packages it imports
@@ -65,7 +65,8 @@ class Task:
     stage: one of ``BASE``. dataset, model: of its network; empty for an overview. options: of the
     model's builder. batch: examples a training step. passes: epochs times trainings. examples: how
     many curvature looks at. units: how many the job makes or shows. device: where stages that train
-    or measure run. training_split: whether a job that scores holds it.
+    or measure run. training_split: whether a job that scores holds it. input_shape: of the images
+    as the network sees them, where it is not the dataset's.
     """
 
     stage: str
@@ -78,6 +79,7 @@ class Task:
     device: str = "cpu"
     options: Mapping[str, object] = field(default_factory=dict)
     training_split: bool = False
+    input_shape: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.stage not in BASE:
@@ -119,19 +121,24 @@ def images_of(dataset: str) -> int:
     return describe(dataset).examples or EXAMPLES_UNKNOWN
 
 
-def _dataset_bytes(dataset: str) -> int:
+def _dataset_bytes(task: Task) -> int:
     """Bytes of all images as float32, the form they are computed with."""
-    return 4 * images_of(dataset) * prod(describe(dataset).input_shape)
+    shape = task.input_shape or describe(task.dataset).input_shape
+    return 4 * images_of(task.dataset) * prod(shape)
+
+
+def _size(task: Task) -> Size:
+    return network_size(task.dataset, task.model, task.options, task.input_shape)
 
 
 def _bytes(task: Task) -> float:
     if task.stage in OVERVIEWS:
         return 0
-    images = _dataset_bytes(task.dataset)
+    images = _dataset_bytes(task)
     if task.stage == "data":
         # three copies: as published, as numbers, and split
         return 3 * images
-    size = network_size(task.dataset, task.model, task.options)
+    size = _size(task)
     weights = 4 * size.parameters
     # two layers are held at a time: at worst a third of all activations
     inference = images + 3 * weights + 4 * EVALUATED * size.activations / 3
@@ -152,8 +159,8 @@ def _seconds(task: Task) -> float:
     if task.stage in OVERVIEWS:
         return OVERVIEW_OF_A_UNIT * task.units
     if task.stage == "data":
-        return _dataset_bytes(task.dataset) / MB
-    size = network_size(task.dataset, task.model, task.options)
+        return _dataset_bytes(task) / MB
+    size = _size(task)
     examples = images_of(task.dataset) * task.passes
     work = examples * size.multiplications / SPEED
     if task.stage in TRAININGS:

@@ -6,9 +6,9 @@ weight is ever pruned, or the network is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvTransposeNd
 from torch.nn.parameter import is_lazy
@@ -74,6 +74,20 @@ def parts(name: str, rows: int) -> tuple[str, ...]:
     if name.rpartition(".")[2] == JOINT and rows % len(PARTS) == 0:
         return tuple(f"{name}.{part}" for part in PARTS)
     return (name,)
+
+
+def by_layer(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """``tensors`` by the names of weights (masks, say), cut into those of their layers (`parts`).
+
+    >>> list(by_layer({"attention.in_proj_weight": torch.ones(12, 4)}))[2]
+    'attention.in_proj_weight.value'
+    """
+    return {
+        layer: block
+        for name, tensor in tensors.items()
+        for layers in (parts(name, len(tensor)),)
+        for layer, block in zip(layers, tensor.tensor_split(len(layers)), strict=True)
+    }
 
 
 def read_directly(model: nn.Module) -> set[nn.Module]:

@@ -29,6 +29,8 @@ class Identity:
         and so on are derived (`graphprune.randomness`).
     network: its name in the configuration; where none was given the model's, as in paths.
     options: of the model's builder.
+    preprocess: how the network sees the images, where it does not see them as the dataset has them
+        (fields of `graphprune.data.preprocess.Preprocess`).
     """
 
     dataset: str
@@ -38,6 +40,7 @@ class Identity:
     seed: int
     network: str = ""
     options: dict[str, object] = field(default_factory=dict)
+    preprocess: dict[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.network:
@@ -71,7 +74,8 @@ def save(
     Raises UserError, naming ``path``, where a weight outside its mask is not 0, or a kept one is
     not finite.
     """
-    metadata = {"network": json.dumps(asdict(identity))}
+    said = {key: value for key, value in asdict(identity).items() if key != "preprocess" or value}
+    metadata = {"network": json.dumps(said)}
     if mask is not None:
         masks = pruned.read(mask)
         try:
@@ -149,6 +153,7 @@ def _is_plausible(identity: Identity) -> bool:
         and all(type(count) is int and count > 0 for count in counts)
         and type(identity.seed) is int
         and isinstance(identity.options, dict)
+        and isinstance(identity.preprocess, dict)
     )
 
 

@@ -46,8 +46,15 @@ class Size:
 UNKNOWN = Size(15_000_000, 0, 1_000_000, 300_000_000)
 
 
-def network_size(dataset: str, model: str, options: Mapping[str, object] | None = None) -> Size:
+def network_size(
+    dataset: str,
+    model: str,
+    options: Mapping[str, object] | None = None,
+    input_shape: Shape = (),
+) -> Size:
     """Size of ``model``, built with ``options``, for the images and classes of ``dataset``.
+
+    input_shape: of the images as the network sees them, where it is not the dataset's.
 
     A network that cannot be counted has the size ``UNKNOWN``, whose ``prunable`` is 0, and the log
     says so.
@@ -58,12 +65,13 @@ def network_size(dataset: str, model: str, options: Mapping[str, object] | None 
     45548
     """
     description = describe(dataset)
-    check_fit(model, description.input_shape)
-    place = _place(model, description.input_shape, description.num_classes)
+    shape = input_shape or description.input_shape
+    check_fit(model, shape)
+    place = _place(model, shape, description.num_classes)
     if not options and place in _stored():
         return _stored()[place]
     builder, text = MODELS[model].builder, network_text(options or {})
-    return _counted(model, builder, description.input_shape, description.num_classes, text)
+    return _counted(model, builder, shape, description.num_classes, text)
 
 
 def network_text(options: Mapping[str, object]) -> str:

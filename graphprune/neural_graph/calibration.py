@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 KIND = "calibration"
 LAYER = "layer/"
+
+_log = logging.getLogger("graphprune")
 
 
 @torch.no_grad()
@@ -98,9 +101,17 @@ def save(
 ) -> None:
     """Write the ``chosen`` examples of ``split`` and every layer's values for them, atomically.
 
-    The safetensors file holds ``indices``, ``labels`` and one entry ``layer/<name>`` a layer.
+    The safetensors file holds ``indices``, ``labels`` and one entry ``layer/<name>`` a layer. Of a
+    network that has no neural graph (with attention, say) ``layer/input`` is the only layer, and
+    the log says why.
     """
-    entries = {LAYER + name: raw for name, raw in capture(model, split.images[chosen]).items()}
+    inputs = split.images[chosen]
+    try:
+        layers = capture(model, inputs)
+    except UserError as error:
+        _log.warning("no neural graph, so the examples are kept without layers: %s", error)
+        layers = {"input": inputs}
+    entries = {LAYER + name: raw for name, raw in layers.items()}
     tensors = {"indices": chosen, "labels": split.labels[chosen], **entries}
     checkpoints.save(path, tensors, KIND, made=made)
 

@@ -18,7 +18,7 @@ from graphprune.errors import UserError
 ENTRY = "history"
 CLOCK = "seconds"
 # what makes the artifacts that a history lies beside
-STAGES = ("train", "finetune", "evaluate")
+STAGES = ("train", "take_over", "finetune", "evaluate")
 
 
 def beside(path: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
+from graphprune.configuration.brought import is_brought
 from graphprune.configuration.complete import options
 from graphprune.configuration.plan import training_of
 from graphprune.data.catalog import DATASETS, describe
@@ -25,6 +26,7 @@ from graphprune.layout import (
 )
 from graphprune.methods.catalog import METHODS, build, method_class
 from graphprune.models.catalog import MODELS
+from graphprune.provenance import brought
 from graphprune.provenance.code import SCRIPTS, digest_of
 from graphprune.provenance.recipe import Recipe
 from graphprune.training.regimes import FINETUNE, SCRATCH
@@ -61,6 +63,9 @@ class Recipes:
             used = {one["dataset"] for one in self.config["networks"]}
             used.add(self.config["rgp_aspl"]["dataset"])
             return self.data(name) if name in used else None
+        if len(parts) == 2 and parts[0] == "weights":
+            fetched = (brought.fetched(self.results, one) for one in self.config["networks"])
+            return next((one for one in fetched if one and one.path == path), None)
         network = self._network_of(parts)
         if network is None:
             return None
@@ -97,6 +102,9 @@ class Recipes:
             network.activations: lambda one: self.examples(one, FINETUNE),
             network.initial_activations: lambda one: self.examples(one, SCRATCH),
         }
+        if is_brought(self._entry(network)):
+            # it has no untrained state
+            del stages[network.initial], stages[network.initial_activations]
         make = stages.get(f"{network.dense_folder}/{name}")
         return make(network) if make else None
 
@@ -153,6 +161,9 @@ class Recipes:
         """The dense network."""
 
         def make() -> Recipe:
+            if is_brought(entry := self._entry(network)):
+                recipe = self._of_network("take_over", network, network.checkpoint, {})
+                return brought.taken_over(recipe, entry, brought.fetched(self.results, entry))
             settings = self._training(network, "train")
             return self._of_network("train", network, network.checkpoint, settings)
 
@@ -296,7 +307,7 @@ class Recipes:
     def _of_network(
         self, stage: str, network: NetworkPaths, path: str, settings: Mapping[str, object]
     ) -> Recipe:
-        entry = self._networks[network.dataset_name, network.network]
+        entry = self._entry(network)
         architecture = MODELS[entry["model"]]
         builder = architecture.builder if isinstance(architecture.builder, str) else entry["model"]
         model = {"options": {**entry["options"], **architecture.options}, "builder": builder}
@@ -305,12 +316,17 @@ class Recipes:
             stage,
             {**self._about(network), "model": entry["model"]},
             _plain({"model": model, **settings}),
-            self._code("train", *self._model(network)),
+            self._code("train" if stage == "initial" else stage, *self._model(network)),
             {"data": self.data(network.dataset_name)},
         )
 
+    def _entry(self, network: NetworkPaths) -> Mapping[str, Any]:
+        """What the configuration says of a network."""
+        entry: Mapping[str, Any] = self._networks[network.dataset_name, network.network]
+        return entry
+
     def _training(self, network: NetworkPaths, section: str) -> dict[str, Any]:
-        entry = self._networks[network.dataset_name, network.network]
+        entry = self._entry(network)
         settings = decisive(training_of(self.config, entry, section))
         return {**settings, "device": self.config["device"]}
 
@@ -340,7 +356,7 @@ class Recipes:
 
     def _model(self, network: NetworkPaths) -> list[str]:
         """The code of a network: its module, or the file of the plug-in that has it."""
-        name = self._networks[network.dataset_name, network.network]["model"]
+        name = self._entry(network)["model"]
         if source := MODELS.source(name):
             return [source]
         builder = MODELS[name].builder

@@ -152,17 +152,33 @@ def dataset_record(path: Path) -> DatasetRecord:
     return DatasetRecord(name, content, path.name, profile)
 
 
-def model_format(folder: Path, weights: Path, calibration: Path) -> ModelFormat:
+def model_format(folder: Path, weights: Path, example: NDArray[np.float32]) -> ModelFormat:
     """The writer of models for a network like that in the checkpoint ``weights``.
 
-    folder: for its files. calibration: file of examples; the first becomes the model's example.
+    folder: for its files. example: of an input, ``(1, *input shape)``.
     """
     from graphprune.tracking.models import ModelFormat
 
     identity = networks.identity_of(weights)
     plugin = file_of(MODELS, identity.model)
-    example = first_example(calibration)
     return ModelFormat(folder, example, identity.num_classes, weights, plugin)
+
+
+def example_of(
+    weights: Path, data: Path, calibration: Sequence[str | Path] = ()
+) -> NDArray[np.float32]:
+    """An input ``(1, *input shape)`` of the network in ``weights``.
+
+    data: the prepared dataset; its first training image is taken where there is no file
+    ``calibration`` of examples.
+    """
+    if calibration:
+        return first_example(Path(calibration[0]))
+    from graphprune.data import read
+
+    seen = networks.identity_of(weights).preprocess
+    example: NDArray[np.float32] = read(data, seen).train.images[:1].numpy()
+    return example
 
 
 def first_example(calibration: Path) -> NDArray[np.float32]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from graphprune.configuration.brought import is_brought
 from graphprune.configuration.complete import Complete, complete
 from graphprune.configuration.left_out import LeftOut, left_out
+from graphprune.configuration.needs import needs_activations
 from graphprune.errors import UserError
 from graphprune.files import read_json
 from graphprune.layout import (
@@ -22,6 +25,7 @@ from graphprune.layout import (
 )
 from graphprune.methods.catalog import method_class
 from graphprune.provenance.artifacts import Disk
+from graphprune.provenance.brought import fetched
 from graphprune.provenance.recipes import Recipes
 from graphprune.training.regimes import SCRATCH
 
@@ -57,7 +61,7 @@ class Folder:
             )
         try:
             # where the results and the data lie now is not for the configuration to say
-            full = complete({**config, "results": "results", "data": {}})
+            full = complete({**config, "results": "results", "data": {}}, look=False)
         except UserError as error:
             raise UserError(f"{paths.configuration}: {error}") from error
         return cls(paths.results, {**full, "results": paths.results})
@@ -106,6 +110,11 @@ class Folder:
             for seed in self.config["seeds"]:
                 yield NetworkPaths(self.results, one["dataset"], one["name"], seed)
 
+    def entry(self, network: NetworkPaths) -> Mapping[str, Any]:
+        """What the configuration says of a dense network."""
+        names = (network.dataset_name, network.network)
+        return next(e for e in self.config["networks"] if (e["dataset"], e["name"]) == names)
+
     def units(self, network: NetworkPaths) -> Iterator[UnitPaths]:
         """Every unit of a network."""
         names = (network.results, network.dataset_name, network.network, network.seed)
@@ -131,9 +140,14 @@ class Folder:
         """The paths of all artifacts of a finished run; scores are removed once they are used."""
         for one in self.config["networks"]:
             yield self.paths.dataset(one["dataset"])
+            if weights := fetched(self.paths, one):
+                yield weights.path
         for network in self.networks():
-            yield from (network.initial, network.checkpoint, network.dense_history)
-            yield network.activations
+            if not is_brought(self.entry(network)):
+                yield network.initial
+            yield from (network.checkpoint, network.dense_history)
+            if needs_activations(self.config):
+                yield network.activations
             for unit in self.units(network):
                 yield from (self.report_of(unit), unit.mask, unit.finetuned)
                 yield from (unit.history, unit.metrics)

@@ -29,10 +29,11 @@ def check(folder: Folder, findings: Findings) -> None:
     import torch
 
     from graphprune import data
+    from graphprune.models import networks
 
     # as the jobs of a run do
     torch.set_num_threads(1)
-    splits: dict[str, Split] = {}
+    splits: dict[tuple[str, str], Split] = {}
     for network in folder.networks():
         dataset = folder.paths.dataset(network.dataset_name)
         for unit in folder.units(network):
@@ -43,9 +44,11 @@ def check(folder: Folder, findings: Findings) -> None:
                 findings.remarks.append(f"{unit.metrics}: not measured again without {gone[0]}")
                 continue
             with findings.reading(unit.metrics, "the metrics of a unit"):
-                if dataset not in splits:
-                    splits = {dataset: data.read(dataset).test}
-                _check_unit(folder, unit, splits[dataset], findings)
+                # as this network sees it
+                seen = networks.identity_of(network.checkpoint).preprocess
+                if (key := (dataset, str(seen))) not in splits:
+                    splits = {key: data.read(dataset, seen).test}
+                _check_unit(folder, unit, splits[key], findings)
 
 
 def _check_unit(folder: Folder, unit: UnitPaths, test: Split, findings: Findings) -> None:

@@ -12,7 +12,8 @@ from graphprune import checkpoints
 from graphprune.archive import results
 from graphprune.errors import UserError
 
-CONFIG = {"results": "/home/anna/out", "data": {"folder": "/data", "download": True}, "seeds": [0]}
+CONFIG = {"results": "/home/anna/out", "data": {"folder": "/data", "download": True},
+          "networks": [], "seeds": [0]}  # fmt: skip
 FILES = {
     "data/digits.safetensors": "dataset",
     "digits/mlp/seed0/dense/activations.safetensors": "calibration",

@@ -13,7 +13,7 @@ from torch.nn import utils
 from torch.nn.utils import parametrizations, prune
 
 from graphprune.errors import UserError
-from graphprune.layers.finding import parts, read_directly, weights
+from graphprune.layers.finding import by_layer, parts, read_directly, weights
 from graphprune.torchvision_import import torchvision
 
 CLASSIFIERS = (
@@ -215,6 +215,15 @@ def test_parts_of_a_weight() -> None:
     assert parts("a.k_proj_weight", 12) == ("a.k_proj_weight",)
     assert parts("a.weight", 12) == ("a.weight",)
     assert parts("in_proj_weight", 4) == ("in_proj_weight",)
+
+
+def test_tensors_by_layer_are_the_rows_of_each() -> None:
+    joint, plain = torch.arange(24).reshape(12, 2), torch.ones(2, 2)
+    found = by_layer({"a.in_proj_weight": joint, "fc.weight": plain})
+    assert list(found) == [*parts("a.in_proj_weight", 12), "fc.weight"]
+    assert torch.equal(torch.cat(list(found.values())[:3]), joint)
+    assert {len(tensor) for tensor in list(found.values())[:3]} == {4}
+    assert torch.equal(found["fc.weight"], plain)
 
 
 def test_layers_that_are_not_called() -> None:

@@ -121,6 +121,27 @@ def test_capture() -> None:
     assert (found["relu3"] >= 0).all()
 
 
+def test_a_network_without_a_neural_graph_keeps_its_examples_and_the_log_says_why(
+    tmp_path, caplog
+) -> None:
+    class Attending(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention, self.head = nn.MultiheadAttention(4, 2), nn.Linear(4, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.attention(x, x, x)[0].mean(1))
+
+    split = Split(torch.rand(5, 3, 4), torch.tensor([0, 1, 0, 1, 0]))
+    calibration.save(tmp_path / "a", Attending(), split, torch.tensor([1, 2]))
+    inputs, labels = calibration.read(tmp_path / "a")
+    assert torch.equal(inputs, split.images[1:3])
+    assert labels.tolist() == [1, 0]
+    (record,) = caplog.records
+    assert record.getMessage().startswith("no neural graph, so the examples are kept without")
+    assert "\n" not in record.getMessage()
+
+
 def test_saved_and_read(tmp_path) -> None:
     examples = split(answers=[0, 1, 0, 2, 1], labels=[0, 1, 1, 2, 1])
     model = FirstPixels()

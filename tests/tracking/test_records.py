@@ -91,7 +91,11 @@ def recorded(results: Path, tmp_path_factory: pytest.TempPathFactory):
     form = records.model_format(
         tmp_path_factory.mktemp("models"),
         dense / "checkpoint.safetensors",
-        dense / "activations.safetensors",
+        records.example_of(
+            dense / "checkpoint.safetensors",
+            results / "data/digits.safetensors",
+            [dense / "activations.safetensors"],
+        ),
     )
     network = network_in(results, form)
     store = create_store(results, "demo")
@@ -100,6 +104,18 @@ def recorded(results: Path, tmp_path_factory: pytest.TempPathFactory):
     runs = store.record(parent, [unit])
     assert store.record(parent, [unit]) == runs
     return store.client, {name: store.client.get_run(run) for name, run in runs.items()}
+
+
+def test_without_calibration_the_example_is_the_first_image_as_the_network_sees_it(
+    results: Path, tmp_path: Path
+) -> None:
+    prepared, weights = results / "data/digits.safetensors", tmp_path / "checkpoint.safetensors"
+    dataset = data.read(prepared)
+    seen = {"mean": [0.5], "std": [0.25]}
+    identity = networks.Identity("digits", "mlp", dataset.input_shape, 10, 0, preprocess=seen)
+    networks.save(weights, identity.build().state_dict(), identity)
+    example = records.example_of(weights, prepared)
+    assert np.array_equal(example, (dataset.train.images[:1].numpy() - 0.5) / 0.25)
 
 
 def network_in(results: Path, form=None) -> records.Network:

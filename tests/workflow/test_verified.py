@@ -47,7 +47,7 @@ def results(finished, tmp_path):
 def test_a_finished_run_belongs(finished, capsys):
     assert main([str(finished), "--measure", "--current"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"{finished}: 12 artifacts, 6 notes, 3 histories, 2 masks made again, 2 units, "
+        f"{finished}: 11 artifacts, 5 notes, 3 histories, 2 masks made again, 2 units, "
         "2 rows of metrics.csv, 2 rows of metrics.parquet, 2 recorded runs, "
         "2 units measured again: all belong"
     ]
@@ -243,7 +243,7 @@ def test_an_archive_is_a_crate_that_describes_its_files(unpacked):
 def test_an_archive_verifies_by_itself(unpacked):
     done = python(unpacked, "-m", "graphprune.verify", "results", "--current")
     assert done.returncode == 0, done.stdout
-    assert "absent: 6 artifacts, not made yet or left out" in done.stdout
+    assert "absent: 5 artifacts, not made yet or left out" in done.stdout
     mask = unpacked / f"results/{UNIT}/mask.safetensors"
     whole = mask.read_bytes()
     examples.inverted(mask)

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(workflow.basedir)))
 from snakemake.logging import logger
 from snakemake_interface_executor_plugins.settings import ExecMode
 
+from graphprune.configuration import brought, needs
 from graphprune.configuration.complete import complete, options
 from graphprune.configuration.left_out import left_out, sentences
 from graphprune.configuration.plan import training_of
@@ -25,6 +26,7 @@ from graphprune.layout import (
 )
 from graphprune.methods.catalog import METHODS as KNOWN_METHODS
 from graphprune.methods.catalog import build, method_class
+from graphprune.pretrained.source import Source
 from graphprune.training.settings import decisive
 
 
@@ -44,6 +46,10 @@ def checked(config):
 
 
 config = checked(config)
+# the processes of single jobs need not say it again
+if workflow.exec_mode == ExecMode.DEFAULT:
+    for remark in filter(None, map(brought.remarks, config["networks"])):
+        logger.warning(remark)
 
 RESULTS = config["results"]
 # every file of a unit, of its method and of its network, by name; the wildcards stay open
@@ -60,6 +66,11 @@ START = {"finetune": PATHS.checkpoint, "scratch": PATHS.initial}
 EXAMPLES = {"finetune": PATHS.activations, "scratch": PATHS.initial_activations}
 
 NETWORKS = {(one["dataset"], one["name"]): one for one in config["networks"]}
+# networks that were trained elsewhere, and those that are trained here
+BROUGHT = [pair for pair, one in NETWORKS.items() if brought.is_brought(one)]
+TRAINED = [pair for pair in NETWORKS if pair not in BROUGHT]
+SOURCES = {pair: Source.of(NETWORKS[pair]["checkpoint"]) for pair in BROUGHT}
+PUBLISHED = {one.in_paths: one for one in SOURCES.values() if one.published}
 COMPRESSIONS = [ratio_text(ratio) for ratio in sorted(config["compressions"])]
 METHODS = config["methods"]
 CLASSES = {label: method_class(entry["method"]) for label, entry in METHODS.items()}
@@ -81,6 +92,15 @@ if workflow.exec_mode == ExecMode.DEFAULT:
 def one_of(names):
     """A regular expression that matches any of the names; nothing if there are none."""
     return "|".join(re.escape(str(name)) for name in names) or "(?!)"
+
+
+def among(pairs):
+    """A regular expression for the wildcard `network` of paths that are of one of the ``pairs``.
+
+    The dataset stands before the network, and one name may be another network's there.
+    """
+    each = (f"(?<=/{re.escape(one)}/){re.escape(name)}" for one, name in pairs)
+    return "|".join(each) or "(?!)"
 
 
 wildcard_constraints:

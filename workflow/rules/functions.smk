@@ -97,6 +97,12 @@ def scoring_files(wildcards):
     return {key: path.format(**wildcards) for key, path in files.items()}
 
 
+def brought_weights(wildcards):
+    """Input function: the fetched weights of the wildcards' network, where it has published ones."""
+    source = SOURCES[wildcards.dataset, wildcards.network]
+    return {"weights": PATHS.weights(source.in_paths)} if source.published else {}
+
+
 def start_of(wildcards):
     """Input function: the network that the wildcards' regime begins with."""
     return START[wildcards.regime].format(**wildcards)
@@ -238,8 +244,10 @@ def recorded_files(seeds):
     files = {
         "checkpoints": PATHS.checkpoint,
         "histories": PATHS.dense_history,
-        "activations": PATHS.activations,
-        "graph": [PATHS.graph_summary, PATHS.graph],
+        "activations": [PATHS.activations] if needs.needs_activations(config) else [],
+        "graph": (
+            [PATHS.graph_summary, PATHS.graph] if needs.needs_graph(config) else []
+        ),
         "reports": score_reports(),
         "removal": of_methods(PATHS.removal, removals),
         "metrics": all_units(PATHS.metrics),

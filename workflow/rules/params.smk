@@ -10,6 +10,34 @@ def network_params(wildcards):
     return {"model": network["model"], "options": network["options"]}
 
 
+def trained():
+    """The params of a job that trains a dense network."""
+    return {
+        "device": config["device"],
+        "network": network_params,
+        "settings": settings("train"),
+    }
+
+
+def taken_over():
+    """The params of a job that takes a network over which was trained elsewhere."""
+
+    def of(key, empty):
+        return lambda wildcards: network_of(wildcards).get(key, empty)
+
+    return {
+        "device": config["device"],
+        "network": network_params,
+        "checkpoint": of("checkpoint", ""),
+        "sha256": of("sha256", ""),
+        "preprocess": of("preprocess", {}),
+        "remark": lambda wildcards: brought.remarks(network_of(wildcards)),
+        "published": lambda wildcards: brought.published_accuracy(
+            network_of(wildcards)
+        ),
+    }
+
+
 def settings(section):
     """Params function: the ``train`` or ``finetune`` settings of the wildcards' network."""
     return lambda wildcards: training_of(config, network_of(wildcards), section)
@@ -51,6 +79,7 @@ def recorded_settings(wildcards):
         for key, value in decisive(settings(section)(wildcards)).items()
     }
     shared |= {f"model/{k}": v for k, v in network_of(wildcards)["options"].items()}
+    shared |= brought.recorded(network_of(wildcards))
     shared["device"] = config["device"]
     calibration = config["calibration"]["examples_per_class"]
     shared["calibration/examples_per_class"] = calibration
@@ -89,6 +118,9 @@ def recorded_params(seeds):
         "tracking": config["tracking"],
         "seeds": seeds,
         "model": lambda wildcards: network_of(wildcards)["model"],
+        "published": lambda wildcards: brought.published_accuracy(
+            network_of(wildcards)
+        ),
         "settings": recorded_settings,
     }
 

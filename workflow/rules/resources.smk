@@ -63,6 +63,7 @@ def task_of(stage, wildcards):
         units=units,
         device=config["device"],
         options=network["options"],
+        input_shape=brought.shape_of(network),
         training_split=holds_training_split(wildcards),
     )
 

@@ -9,6 +9,8 @@ rule train:
         PATHS.log("train", OF_NETWORK),
     benchmark:
         PATHS.benchmark("train", OF_NETWORK)
+    wildcard_constraints:
+        network=among(TRAINED),
     group:
         "dense"
     conda:
@@ -16,8 +18,6 @@ rule train:
     resources:
         **asks("train"),
     params:
-        device=config["device"],
-        network=network_params,
-        settings=settings("train"),
+        **trained(),
     script:
         "../scripts/train.py"

@@ -7,8 +7,8 @@ with job(snakemake) as log:
     from graphprune.models import networks
     from graphprune.neural_graph import calibration
 
-    model, _ = networks.load(snakemake.input.checkpoint)
-    split = data.read(snakemake.input.data).train
+    model, identity = networks.load(snakemake.input.checkpoint)
+    split = data.read(snakemake.input.data, identity.preprocess).train
     chosen = calibration.calibration_examples(
         model, split, snakemake.params.per_class, correct=snakemake.params.correct
     )

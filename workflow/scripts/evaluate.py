@@ -10,8 +10,8 @@ with job(snakemake) as log:
     from graphprune.training import devices, evaluation
 
     device = devices.use(snakemake.params.device)
-    test = data.read(snakemake.input.data).test
     dense, identity = networks.load(snakemake.input.checkpoint)
+    test = data.read(snakemake.input.data, identity.preprocess).test
     dense_accuracy = evaluation.accuracy(dense.to(device), test)
     units = zip(
         snakemake.params.compressions,

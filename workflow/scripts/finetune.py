@@ -14,7 +14,8 @@ with job(snakemake) as log:
     from graphprune.training.settings import Settings
 
     device = devices.use(snakemake.params.device)
-    dataset = data.read(snakemake.input.data)
+    seen = networks.identity_of(snakemake.input.checkpoint).preprocess
+    dataset = data.read(snakemake.input.data, seen)
     sections = (snakemake.params.train, snakemake.params.finetune)
     # each is kept until the job has written the outputs of all
     kept = [partial(snakemake, path) for path in snakemake.output.finetuned]

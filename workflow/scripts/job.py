@@ -201,12 +201,14 @@ def partial(snakemake: Any, path: str) -> Any:
 def examples(inputs: Any) -> tuple[Any, Any]:
     """Inputs and targets that a scoring job looks at: calibration, the training split, or none."""
     from graphprune import data
+    from graphprune.models import networks
     from graphprune.neural_graph import calibration
 
     if chosen := inputs.get("calibration"):
         return calibration.read(chosen)
     if prepared := inputs.get("data"):
-        split = data.read(prepared).train
+        seen = networks.identity_of(inputs.checkpoint).preprocess
+        split = data.read(prepared, seen).train
         return split.images, split.labels
     return None, None
 

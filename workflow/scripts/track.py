@@ -17,21 +17,23 @@ with job(snakemake) as log:
     patience = tracking.Patience(options["patience"])
     store = tracking.Store(results, snakemake.params.experiment, patience=patience)
     recorder = tracking.recorder(Path(__file__).parent)
+    said = snakemake.params.published
+    published = {"accuracy_published": said} if said else {}
     units = {path: UnitPaths.of(results, path) for path in snakemake.input.metrics}
     with TemporaryDirectory(prefix="graphprune-") as scratch:
         models = None
         if options["models"] != "none":
-            models = records.model_format(
-                Path(scratch),
-                Path(snakemake.input.checkpoints[0]),
-                Path(snakemake.input.activations[0]),
+            weights = Path(snakemake.input.checkpoints[0])
+            example = records.example_of(
+                weights, Path(snakemake.input.data), snakemake.input.activations
             )
+            models = records.model_format(Path(scratch), weights, example)
         for seed, output in zip(snakemake.params.seeds, snakemake.output, strict=True):
             wildcards = dict(snakemake.wildcards.items())
             network = records.Network(
                 results=results,
                 labels={**wildcards, "model": snakemake.params.model, "seed": str(seed)},
-                tags=recorder,
+                tags={**recorder, **published},
                 data=Path(snakemake.input.data),
                 dense_model=models,
                 unit_models=models if options["models"] == "all" else None,
