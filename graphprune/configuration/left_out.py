@@ -33,6 +33,11 @@ def left_out(config: Mapping[str, Any]) -> LeftOut:
     return found
 
 
+def labels_without(found: LeftOut, dataset: str, network: str) -> set[str]:
+    """The labels of the methods that are left out for a network."""
+    return {label for where, name, label in found if (where, name) == (dataset, network)}
+
+
 def sentences(found: LeftOut) -> Iterator[str]:
     """A line for each network and method that do not go together."""
     for (dataset, network, label), reason in found.items():

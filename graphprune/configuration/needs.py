@@ -1,8 +1,8 @@
-"""What the methods of a configuration need of each dense network beside its weights."""
+"""What the methods of a configuration need of a dense network beside its weights."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from graphprune.methods.base import Method
@@ -10,17 +10,29 @@ from graphprune.methods.catalog import method_class
 from graphprune.training.regimes import FINETUNE
 
 
-def needs_graph(config: Mapping[str, Any]) -> bool:
-    """Whether a method looks at the neural graph, which is written out and drawn then."""
-    return any(cls.graph_options for cls, _ in _methods(config))
+def needs_graph(config: Mapping[str, Any], without: Collection[str] = ()) -> bool:
+    """Whether a method looks at the neural graph, which is written out and drawn then.
+
+    without: labels of the methods that are left out for the network (`left_out`).
+    """
+    return any(cls.graph_options for cls, _ in _methods(config, without))
 
 
-def needs_activations(config: Mapping[str, Any]) -> bool:
-    """Whether a method, or the neural graph, looks at examples of the trained network."""
-    looked = (cls.examples == "calibration" and FINETUNE in of for cls, of in _methods(config))
-    return needs_graph(config) or any(looked)
+def needs_activations(config: Mapping[str, Any], without: Collection[str] = ()) -> bool:
+    """Whether a method, or the neural graph, looks at examples of the trained network.
+
+    without: as for `needs_graph`.
+    """
+    looked = (
+        cls.examples == "calibration" and FINETUNE in regimes
+        for cls, regimes in _methods(config, without)
+    )
+    return needs_graph(config, without) or any(looked)
 
 
-def _methods(config: Mapping[str, Any]) -> Iterator[tuple[type[Method], list[str]]]:
-    for entry in config["methods"].values():
-        yield method_class(entry["method"]), entry["regimes"]
+def _methods(
+    config: Mapping[str, Any], without: Collection[str]
+) -> Iterator[tuple[type[Method], list[str]]]:
+    for label, entry in config["methods"].items():
+        if label not in without:
+            yield method_class(entry["method"]), entry["regimes"]

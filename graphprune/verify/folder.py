@@ -11,7 +11,7 @@ from typing import Any
 
 from graphprune.configuration.brought import is_brought
 from graphprune.configuration.complete import Complete, complete
-from graphprune.configuration.left_out import LeftOut, left_out
+from graphprune.configuration.left_out import LeftOut, labels_without, left_out
 from graphprune.configuration.needs import needs_activations
 from graphprune.errors import UserError
 from graphprune.files import read_json
@@ -146,7 +146,8 @@ class Folder:
             if not is_brought(self.entry(network)):
                 yield network.initial
             yield from (network.checkpoint, network.dense_history)
-            if needs_activations(self.config):
+            names = (network.dataset_name, network.network)
+            if needs_activations(self.config, labels_without(self.unscored, *names)):
                 yield network.activations
             for unit in self.units(network):
                 yield from (self.report_of(unit), unit.mask, unit.finetuned)

@@ -38,6 +38,14 @@ def test_units_are_left_out_with_one_line(root, tmp_path):
     assert of["finetune", VIT, "magnitude"] == of["finetune", "resnet8", "curvature"] == 2
     rules = Counter(job.rule for job in jobs)
     assert rules["figure_removal"] == 1
+    # only curvature looks at the neural graph and at activations
+    dense = Counter(
+        (job.rule, job.wildcards["network"])
+        for job in jobs
+        if job.rule in ("activations", "graph", "figure_neural_graph")
+    )
+    assert dense == {(rule, "resnet8"): n for rule, n in (("activations", 2), ("graph", 2),
+                                                        ("figure_neural_graph", 1))}  # fmt: skip
     assert rules["track"] == rules["latency"] == 2
     # the rest of the names: of logs, of wildcards, of the report's labels
     run = snakemake(root, tmp_path, "--dry-run", "--configfile", str(path))

@@ -13,7 +13,7 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 from graphprune.configuration import brought, needs
 from graphprune.configuration.complete import complete, options
-from graphprune.configuration.left_out import left_out, sentences
+from graphprune.configuration.left_out import labels_without, left_out, sentences
 from graphprune.configuration.plan import training_of
 from graphprune.configuration.reading import read
 from graphprune.errors import UserError
@@ -84,6 +84,12 @@ PAIRS = [(regime, label) for label in METHODS for regime in METHODS[label]["regi
 REGIMES = sorted({regime for regime, _ in PAIRS})
 # (dataset, network, label) of methods that cannot score a network: these units are left out
 LEFT_OUT = left_out(config)
+WITHOUT = {pair: labels_without(LEFT_OUT, *pair) for pair in NETWORKS}
+# networks whose neural graph, and those whose activations, a method looks at
+GRAPHED = [pair for pair in NETWORKS if needs.needs_graph(config, WITHOUT[pair])]
+LOOKED_AT = [
+    pair for pair in NETWORKS if needs.needs_activations(config, WITHOUT[pair])
+]
 if workflow.exec_mode == ExecMode.DEFAULT:
     for sentence in sentences(LEFT_OUT):
         logger.warning(sentence)

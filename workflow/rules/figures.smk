@@ -150,11 +150,7 @@ rule figure_unit:
 FIGURES = [
     *rules.figure_comparison.output,
     *of_each_network(rules.figure_density.output, regime=REGIMES),
-    *(
-        of_each_network(rules.figure_neural_graph.output)
-        if needs.needs_graph(config)
-        else []
-    ),
+    *of_each_network(rules.figure_neural_graph.output, GRAPHED),
     *of_each_network(
         rules.figure_removal.output,
         method=[label for _, label in with_figure("removal_curves", ["finetune"])],

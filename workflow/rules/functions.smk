@@ -11,12 +11,12 @@ def of_networks(pattern, **wildcards):
     return of_each_network(pattern, seed=config["seeds"], **wildcards)
 
 
-def of_each_network(pattern, **wildcards):
-    """``pattern`` for every network of the configuration, without units that are left out."""
+def of_each_network(pattern, pairs=NETWORKS, **wildcards):
+    """``pattern`` for every network among ``pairs``, without units that are left out."""
     methods = wildcards.pop("method", None)
     return [
         path
-        for dataset, network in NETWORKS
+        for dataset, network in pairs
         for method in as_list(methods)
         if (dataset, network, method) not in LEFT_OUT
         for path in expand(
@@ -31,9 +31,16 @@ def as_list(names):
 
 
 def is_scored(path):
-    """Whether the file at ``path`` belongs to no method that cannot score its network."""
+    """Whether the file at ``path`` belongs to, or serves, a method that can score its network."""
     parts = Path(path).parts[len(Path(RESULTS).parts) :]
+    for pairs, of in ((LOOKED_AT, [PATHS.activations]), (GRAPHED, graph_files())):
+        if Path(path).name in {Path(one).name for one in of}:
+            return parts[:2] in pairs
     return len(parts) < 6 or (parts[0], parts[1], parts[4]) not in LEFT_OUT
+
+
+def graph_files():
+    return [PATHS.graph_summary, PATHS.graph]
 
 
 def scored(patterns):
@@ -244,10 +251,8 @@ def recorded_files(seeds):
     files = {
         "checkpoints": PATHS.checkpoint,
         "histories": PATHS.dense_history,
-        "activations": [PATHS.activations] if needs.needs_activations(config) else [],
-        "graph": (
-            [PATHS.graph_summary, PATHS.graph] if needs.needs_graph(config) else []
-        ),
+        "activations": [PATHS.activations] if LOOKED_AT else [],
+        "graph": graph_files() if GRAPHED else [],
         "reports": score_reports(),
         "removal": of_methods(PATHS.removal, removals),
         "metrics": all_units(PATHS.metrics),
