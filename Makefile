@@ -20,7 +20,7 @@ READY := .venv/.setup-complete
 TARGETS := $(PYTHON) workflow/targets.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo recover verify archive test test-oldest test-newest test-cluster test-ui \
+.PHONY: help setup lock demo recover verify archive test test-runs test-oldest test-newest test-cluster test-ui \
 	test-mutation test-fuzz test-faults lint ui ui-server clean distclean
 
 help: ## list the targets
@@ -50,11 +50,11 @@ archive: $(READY) ## pack results, configuration and source into results.zip, an
 
 test: $(READY) ## run the tests (WORKERS=2 processes)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n "$$WORKERS" --dist loadfile \
-		--ignore=tests/workflow/test_faults.py
+		--ignore=tests/runs
 
-# all but the tests that run the workflow
+# of the package alone
 FAST = OMP_NUM_THREADS=1 NUMBA_CACHE_DIR="$(CURDIR)/$(1)/numba" $(1)/bin/python -m pytest \
-	-n "$$WORKERS" --dist loadfile --ignore tests/workflow
+	-n "$$WORKERS" --dist loadfile --ignore tests/workflow --ignore tests/runs
 
 test-oldest: $(READY) ## run the fast tests on the lowest versions that pyproject.toml allows
 	@envs/setup.sh oldest
@@ -63,6 +63,9 @@ test-oldest: $(READY) ## run the fast tests on the lowest versions that pyprojec
 test-newest: $(READY) ## run the fast tests on the highest versions that pyproject.toml allows
 	@envs/setup.sh newest
 	$(call FAST,.venv-newest)
+
+test-runs: $(READY) ## change, lose, kill and archive whole runs of the workflow (WORKERS=2)
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n "$$WORKERS" --dist loadfile tests/runs
 
 test-cluster: $(READY) ## run the workflow on a real, throw-away Slurm of two nodes, and break it (root)
 	@tests/cluster/slurm.sh install
@@ -80,7 +83,7 @@ test-fuzz: $(READY) ## 10 000 configurations, 10 000 damaged files, 300 dry runs
 	FUZZ=full OMP_NUM_THREADS=1 $(PYTHON) -m pytest -s tests/fuzz
 
 test-faults: $(READY) ## kill a run fifty times, fill its disk, close its folders (KILLS=50)
-	KILLS=$${KILLS:-50} OMP_NUM_THREADS=1 $(PYTHON) -m pytest -s tests/workflow/test_faults.py
+	KILLS=$${KILLS:-50} OMP_NUM_THREADS=1 $(PYTHON) -m pytest -s tests/runs/test_faults.py
 
 lint: $(READY) ## check format, style and types of the code and the workflow
 	.venv/bin/ruff check
