@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from graphprune.data.augmentation import augmentation_of
 from graphprune.data.catalog import describe
 from graphprune.errors import UserError
 from graphprune.layout import ratio_text
@@ -34,7 +35,9 @@ def check_plan(config: Mapping[str, Any]) -> None:
 
 def training_of(config: Mapping[str, Any], network: Mapping[str, Any], section: str) -> Any:
     """The settings of ``section`` ("train" or "finetune") for one of the networks."""
-    return {**config[section], **(network.get(section) or {})}
+    settings = {**config[section], **(network.get(section) or {})}
+    chosen = augmentation_of(settings["augmentation"], network["dataset"])
+    return {**settings, "augmentation": chosen}
 
 
 def _check_networks(networks: list[Mapping[str, Any]]) -> None:

@@ -33,10 +33,14 @@ class Parts:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Labelled images: ``images`` float32 ``(n, C, H, W)``, ``labels`` int64 ``(n,)``."""
+    """Labelled images: ``images`` float32 ``(n, C, H, W)``, ``labels`` int64 ``(n,)``.
+
+    blank: a black pixel as the images hold it, float32 ``(C, 1, 1)``; None: zeros.
+    """
 
     images: Tensor
     labels: Tensor
+    blank: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -62,6 +66,12 @@ class Scaling:
             mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in (self.mean, self.std))
             inputs.sub_(mean).div_(std)
         return inputs
+
+    def blank(self, channels: int) -> Tensor:
+        """The input of a black pixel, float32 ``(channels, 1, 1)``."""
+        import torch
+
+        return self.forward(torch.zeros(1, channels, 1, 1, dtype=torch.uint8))[0]
 
     def backward(self, inputs: Tensor) -> Tensor:
         """The uint8 pixels from which ``forward`` made ``inputs``."""

@@ -57,6 +57,7 @@ class Description:
     mean, std: by channel, of the pixels in [0, 1]; pixels are standardised with them. Empty for
         datasets with a background of 0, which has to stay 0: an inactive vertex of the neural
         graph.
+    augmentation: what a training with ``augmentation: by_dataset`` does to the images.
     digest: of the `graphprune.data.Dataset` that the published files make (SHA-256 over inputs and
         labels); empty where the files are checked before they are read, or are the user's own.
     """
@@ -70,6 +71,7 @@ class Description:
     levels: int = 255
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    augmentation: str = "none"
     digest: str = ""
 
 
@@ -122,6 +124,7 @@ DATASETS: Catalog[Description] = Catalog(
             classes=THINGS,
             mean=(0.4914, 0.4822, 0.4465),
             std=(0.2470, 0.2435, 0.2616),
+            augmentation="crop_flip",
         ),
         "cifar10_subset": Description(
             input_shape=RGB,
@@ -131,6 +134,7 @@ DATASETS: Catalog[Description] = Catalog(
             classes=THINGS,
             mean=(0.4914, 0.4822, 0.4465),
             std=(0.2470, 0.2435, 0.2616),
+            augmentation="crop_flip",
         ),
         "cifar100": Description(
             input_shape=RGB,
@@ -140,6 +144,7 @@ DATASETS: Catalog[Description] = Catalog(
             source={"kind": "CIFAR100", "below": "cifar-100-python"},
             mean=(0.5071, 0.4865, 0.4409),
             std=(0.2673, 0.2564, 0.2762),
+            augmentation="crop_flip",
         ),
     },
 )

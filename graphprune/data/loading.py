@@ -128,4 +128,6 @@ def _split(labelled: Labelled, scaling: Scaling | None) -> Split:
     import torch
 
     images, labels = torch.from_numpy(labelled[0]), torch.from_numpy(labelled[1])
-    return Split(scaling.forward(images) if scaling else images, labels)
+    if scaling is None:
+        return Split(images, labels)
+    return Split(scaling.forward(images), labels, scaling.blank(images.shape[1]))

@@ -80,8 +80,10 @@ def _decode(tensors: dict[str, Tensor], metadata: dict[str, str]) -> Dataset:
         scaling = Scaling(stored["levels"], tuple(stored["mean"]), tuple(stored["std"]))
 
     def split(name: str) -> Split:
-        images = tensors[f"{name}.images"]
-        return Split(scaling.forward(images) if scaling else images, tensors[f"{name}.labels"])
+        images, labels = tensors[f"{name}.images"], tensors[f"{name}.labels"]
+        if scaling is None:
+            return Split(images, labels)
+        return Split(scaling.forward(images), labels, scaling.blank(images.shape[1]))
 
     channels, height, width = json.loads(metadata["input_shape"])
     return Dataset(

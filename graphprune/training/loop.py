@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from graphprune.data import feeding
+from graphprune.data.augmentation import Augmenter
 from graphprune.errors import UserError
 from graphprune.masks import apply
 from graphprune.randomness import seed_of, seeded
@@ -40,7 +42,8 @@ def train(
     ----------
     model : maps float32 ``(n, *input shape)`` to logits ``(n, classes)``, on any device.
     examples : images and labels to train on; go to the model's device batch by batch.
-    settings : ``seed`` sets the order of the examples and what the network draws (dropout).
+    settings : ``seed`` sets the order of the examples, their augmentation and what the network
+        draws (dropout).
     masks : boolean, by parameter name; applied before the first step and after every one.
     validation : measured after every epoch where given; never trained on.
     on_epoch : called with each row as it is made.
@@ -61,6 +64,7 @@ def train(
     masks = {name: mask.to(device) for name, mask in (masks or {}).items()}
     apply(model, masks)
     optimizer = _optimizer(model, settings)
+    augment = _augmenter(examples, settings)
     steps_an_epoch = math.ceil(len(examples.labels) / settings.batch_size)
     generator = torch.Generator().manual_seed(settings.seed)
     rows: list[Row] = []
@@ -69,7 +73,7 @@ def train(
             start = time.perf_counter()
             model.train()
             loss_sum = correct = 0.0
-            batches = _batches(examples, settings.batch_size, generator, device)
+            batches = _batches(examples, settings.batch_size, generator, device, augment, epoch)
             for step, batch in enumerate(batches):
                 rate = learning_rate(settings, epoch, step / steps_an_epoch)
                 loss, hits = _step(model, optimizer, rate, *batch)
@@ -113,11 +117,22 @@ def _optimizer(model: nn.Module, settings: Settings) -> Optimizer:
     return SGD(model.parameters(), settings.momentum, settings.weight_decay)
 
 
+def _augmenter(examples: Split, settings: Settings) -> Augmenter | None:
+    if settings.augmentation == "none":
+        return None
+    return Augmenter(settings.augmentation, settings.seed, len(examples), examples.blank)
+
+
 def _batches(
-    examples: Split, size: int, generator: torch.Generator, device: torch.device
+    examples: Split,
+    size: int,
+    generator: torch.Generator,
+    device: torch.device,
+    augment: Augmenter | None,
+    epoch: int,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    for chosen in torch.randperm(len(examples.labels), generator=generator).split(size):
-        yield examples.images[chosen].to(device), examples.labels[chosen].to(device)
+    order = torch.randperm(len(examples.labels), generator=generator)
+    return feeding.batches(examples, order.split(size), device, augment, epoch)
 
 
 def _step(

@@ -106,7 +106,7 @@ def test_one_model_is_compared_with_itself_under_two_names() -> None:
         (["compressions"], [2, 2.0], "compressions is [2, 2.0]; each entry is allowed once"),
         (["seeds"], [], "seeds is empty; at least 1 is needed"),
         (["seeds", 0], "a", "seeds[0] is 'a'; allowed: a value of type integer"),
-        (["train", "lr"], 0.1, "train.lr is 0.1; allowed keys here: batch_size, epochs"),
+        (["train", "lr"], 0.1, "train.lr is 0.1; allowed keys here: augmentation, batch_size"),
         (["train"], {"epochs": 1, "learning_rate": 0}, "train.learning_rate is 0; allowed: > 0"),
         (["train"], {"learning_rate": 1}, "key train.epochs is missing"),
         (["rgp_aspl"], {"nodes": 9, "degree": 5}, "rgp_aspl: 9 nodes of degree 5; allowed:"),

@@ -152,3 +152,14 @@ def test_a_network_changes_its_own_section_alone() -> None:
     assert training_of(full, one, "train") == {**full["train"], "momentum": 0.25}
     assert training_of(full, one, "finetune") == {**full["finetune"], "epochs": 3}
     assert full["train"]["momentum"] == 0.5
+
+
+def test_an_augmentation_by_dataset_is_that_of_the_networks_dataset() -> None:
+    config = accepted(
+        networks=[DIGITS, {"dataset": "cifar10", "model": "resnet20"},
+                  {"dataset": "cifar10", "model": "vgg9", "train": {"augmentation": "crop"}}],
+        train={"epochs": 1, "augmentation": "by_dataset"},
+    )  # fmt: skip
+    of = [training_of(config, network, "train")["augmentation"] for network in config["networks"]]
+    assert of == ["none", "crop_flip", "crop"]
+    assert training_of(config, config["networks"][1], "finetune")["augmentation"] == "none"

@@ -80,7 +80,7 @@ def test_schedules():
 def test_bad_settings_and_a_diverging_loss_are_refused(blobs):
     with pytest.raises(UserError, match="optimizer is 'rmsprop'; allowed: adam, sgd"):
         loop.Settings(1, optimizer="rmsprop")
-    with pytest.raises(UserError, match="training option is 'lr'; allowed: batch_size"):
+    with pytest.raises(UserError, match=r"training option is 'lr'; allowed: .*batch_size"):
         loop.Settings.of({"lr": 0.1}, seed=0)
     with pytest.raises(UserError, match=r"loss is nan in epoch \d+, step \d+; lower learning_rate"):
         loop.train(network(), blobs, loop.Settings(50, 16, learning_rate=1e30))
@@ -110,7 +110,7 @@ def test_settings_of_a_section_have_its_values_and_the_seed_given():
     found = loop.Settings.of(section, seed=7)
     assert {name: getattr(found, name) for name in section} == section
     assert found.seed == 7
-    with pytest.raises(UserError, match="training option is 'seed'; allowed: batch_size, epochs"):
+    with pytest.raises(UserError, match=r"training option is 'seed'; .*batch_size, epochs"):
         loop.Settings.of({**section, "seed": 1}, seed=7)
 
 
