@@ -146,6 +146,18 @@ DATASETS: Catalog[Description] = Catalog(
             std=(0.2673, 0.2564, 0.2762),
             augmentation="crop_flip",
         ),
+        # mean and std are the usual constants; torchvision reads the files from the root
+        "svhn": Description(
+            input_shape=RGB,
+            num_classes=10,
+            examples=99_289,
+            reader=VISION,
+            source={"kind": "SVHN", "below": ""},
+            classes=DIGITS,
+            mean=(0.4377, 0.4438, 0.4728),
+            std=(0.1980, 0.2010, 0.1970),
+            augmentation="crop_flip",
+        ),
     },
 )
 

@@ -158,7 +158,7 @@ def test_an_unresolved_or_unknown_kind_is_refused() -> None:
 
 def test_what_suits_each_dataset() -> None:
     of = {name: augmentation.augmentation_of("by_dataset", name) for name in data.DATASETS}
-    assert {of[name] for name in ("cifar10", "cifar100", "cifar10_subset")} == {"crop_flip"}
+    assert {of[name] for name in ("cifar10", "cifar100", "cifar10_subset", "svhn")} == {"crop_flip"}
     assert {of[n] for n in ("digits", "mnist5k", "mnist", "fashion_mnist")} == {"none"}
     assert augmentation.augmentation_of("crop", "digits") == "crop"
 
