@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from graphprune.configuration.folders import FORBIDDEN, check_folders, without_slash
 from graphprune.configuration.keys import NAME, NAME_IN_WORDS, Config, entry_section
 from graphprune.configuration.plan import check_plan
+from graphprune.data.streamed import folders
 from graphprune.errors import UserError, one_of, shown
 from graphprune.methods.catalog import METHODS, method_class
 from graphprune.options import first_error, matching, validated
@@ -66,6 +67,7 @@ def _complete(config: Mapping[str, Any], beside: Path | None) -> Complete:
         raise UserError(f"it is {shown(config)}; expected keys and their values")
     plugins = plugin_files(config.get("plugins"), beside)
     load_plugins(plugins)
+    folders.register(config.get("data"))
     try:
         keys = Config.model_validate(dict(config))
     except ValidationError as error:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema, create_model
 
 from graphprune.data.catalog import DATASETS
+from graphprune.data.streamed.folders import ImageFolder
 from graphprune.defaults import MAX_EDGES, REPEATS
 from graphprune.methods.base import SET_BY_WORKFLOW, Method, Seed
 from graphprune.models.catalog import MODELS
@@ -83,6 +84,22 @@ class Data(Section):
             "layout; datasets of plug-ins get it too."
         ),
     ] = "data"
+    folders: Annotated[
+        dict[str, ImageFolder],
+        Field(
+            description="Folders of images by the names of the datasets that they are; the keys of "
+            "an entry stand below."
+        ),
+    ] = {}
+    workers: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=256,
+            description="Processes a job that read the images of a streamed dataset ahead "
+            "(folders, `imagenet`, `tiny_imagenet`); no result depends on it.",
+        ),
+    ] = 2
     download: Annotated[
         bool, Field(description="Whether torchvision may fetch a set that the folder lacks.")
     ] = True

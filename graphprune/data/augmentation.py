@@ -60,6 +60,11 @@ class Augmenter:
         self.seed = seed_of(seed, "train", "augmentation")
         self._drawn: tuple[tuple[int, torch.device], Tensor] | None = None
 
+    @property
+    def by_file(self) -> bool:
+        """Whether the images of a streamed dataset are augmented before they have one size."""
+        return self.kind == "resized_crop_flip"
+
     def __call__(self, images: Tensor, chosen: Tensor, epoch: int) -> Tensor:
         """``images`` float32 ``(n, C, H, W)`` on any device, augmented.
 

@@ -50,8 +50,12 @@ class Description:
     examples: images in all splits together, as published; a file may hold a subset. 0 if it is not
         known.
     reader: "module:function" that reads the published files, or that function;
-        ``reader(name, folder, download, **source)`` returns `graphprune.data.base.Parts`.
-    source: further arguments that the reader needs for this dataset.
+        ``reader(name, folder, download, **source)`` returns `graphprune.data.base.Parts`. Of a
+        streamed dataset: ``reader(name, path)`` returns `graphprune.data.streamed.listing.Listing`.
+    source: further arguments that the reader needs for this dataset. Of a streamed dataset: its
+        ``path``, or what it is ``below`` the folder of the data files.
+    edge: 0, or of a streamed dataset what the shorter edge of an image is made before the square in
+        the middle is taken. Its images stay where they are and are read when they are needed.
     classes: names of the classes, in the order of the labels; empty where the files name them.
     levels: largest pixel value.
     mean, std: by channel, of the pixels in [0, 1]; pixels are standardised with them. Empty for
@@ -73,9 +77,21 @@ class Description:
     std: tuple[float, ...] = ()
     augmentation: str = "none"
     digest: str = ""
+    edge: int = 0
+
+    @property
+    def streamed(self) -> bool:
+        return self.edge > 0
+
+
+def edge_of(size: int) -> int:
+    """The shorter edge from which the middle is taken: 256 for 224 pixels, as is the custom."""
+    return round(size * 8 / 7)
 
 
 GREY, RGB = (1, 28, 28), (3, 32, 32)
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+LISTING = "graphprune.data.streamed.listing"
 VISION = "graphprune.data.vision:read"
 
 # mean and std of CIFAR are the usual constants, taken over the published training images
@@ -157,6 +173,28 @@ DATASETS: Catalog[Description] = Catalog(
             mean=(0.4377, 0.4438, 0.4728),
             std=(0.1980, 0.2010, 0.1970),
             augmentation="crop_flip",
+        ),
+        "tiny_imagenet": Description(
+            input_shape=(3, 64, 64),
+            num_classes=200,
+            examples=110_000,
+            reader=f"{LISTING}:tiny_imagenet",
+            source={"below": "tiny-imagenet-200"},
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+            augmentation="crop_flip",
+            edge=64,
+        ),
+        "imagenet": Description(
+            input_shape=(3, 224, 224),
+            num_classes=1000,
+            examples=1_331_167,
+            reader=f"{LISTING}:folder",
+            source={"below": "imagenet"},
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+            augmentation="resized_crop_flip",
+            edge=256,
         ),
     },
 )

@@ -131,6 +131,8 @@ class Recipes:
         apart = ("reader", "augmentation")
         settings = {key: value for key, value in vars(entry).items() if key not in apart}
         reader = entry.reader if isinstance(entry.reader, str) else ""
+        if not entry.streamed:
+            del settings["edge"]
         code = self._code("data", reader, DATASETS.source(dataset))
         return self._kept(
             ("data", dataset),

@@ -56,7 +56,8 @@ class Folder:
             )
         try:
             # where the results and the data lie now is not for the configuration to say
-            full = complete({**config, "results": "results", "data": {}})
+            folders = config.get("data", {}).get("folders", {})
+            full = complete({**config, "results": "results", "data": {"folders": folders}})
         except UserError as error:
             raise UserError(f"{paths.configuration}: {error}") from error
         return cls(paths.results, {**full, "results": paths.results})

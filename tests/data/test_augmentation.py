@@ -160,6 +160,7 @@ def test_what_suits_each_dataset() -> None:
     of = {name: augmentation.augmentation_of("by_dataset", name) for name in data.DATASETS}
     assert {of[name] for name in ("cifar10", "cifar100", "cifar10_subset", "svhn")} == {"crop_flip"}
     assert {of[n] for n in ("digits", "mnist5k", "mnist", "fashion_mnist")} == {"none"}
+    assert (of["imagenet"], of["tiny_imagenet"]) == ("resized_crop_flip", "crop_flip")
     assert augmentation.augmentation_of("crop", "digits") == "crop"
 
 

@@ -1,6 +1,6 @@
 """Measure every unit on the test split: accuracy before and after fine-tuning, and its cost."""
 
-from job import job, made
+from job import job, made, workers
 
 with job(snakemake) as log:
     from graphprune import data
@@ -10,7 +10,7 @@ with job(snakemake) as log:
     from graphprune.training import devices, evaluation
 
     device = devices.use(snakemake.params.device)
-    test = data.read(snakemake.input.data).test
+    test = data.read(snakemake.input.data, workers(snakemake)).test
     dense, identity = networks.load(snakemake.input.checkpoint)
     dense_accuracy = evaluation.accuracy(dense.to(device), test)
     units = zip(

@@ -1,6 +1,6 @@
 """Fine-tune (or train, in regime scratch) the pruned networks with their masks held."""
 
-from job import job, made
+from job import job, made, workers
 
 with job(snakemake) as log:
     from graphprune import data
@@ -14,7 +14,7 @@ with job(snakemake) as log:
     from graphprune.training.settings import Settings
 
     device = devices.use(snakemake.params.device)
-    dataset = data.read(snakemake.input.data)
+    dataset = data.read(snakemake.input.data, workers(snakemake))
     sections = (snakemake.params.train, snakemake.params.finetune)
     units = zip(
         snakemake.params.compressions,

@@ -1,6 +1,6 @@
 """Train networks from scratch on one regular graph, one a seed."""
 
-from job import job
+from job import job, workers
 
 with job(snakemake) as log:
     from graphprune import data
@@ -12,7 +12,7 @@ with job(snakemake) as log:
     number = int(snakemake.wildcards.graph)
     rows = trials.train_on_graph(
         trials.load_graphs(snakemake.input.graphs)[number],
-        data.read(snakemake.input.data),
+        data.read(snakemake.input.data, workers(snakemake)),
         snakemake.params.model,
         snakemake.params.seeds,
         Settings.of(snakemake.params.settings, seed=0),
