@@ -106,6 +106,11 @@ class Catalog(Generic[T]):
 
     def add(self, name: str, entry: T, source: str) -> None:
         """Add an entry of a plug-in; UserError for a name that is taken or not allowed."""
+        self.check_name(name, source)
+        self._added[name], self._sources[name] = entry, source
+
+    def check_name(self, name: str, source: str) -> None:
+        """UserError unless ``source`` may add an entry ``name``."""
         if not isinstance(name, str) or not _NAME.fullmatch(name) or name in RESERVED:
             raise UserError(
                 f"{source}: {self.kind} name is {shown(name)}; allowed: at most 60 lower case "
@@ -115,7 +120,6 @@ class Catalog(Generic[T]):
         if name in self._builtin or self._sources.get(name, source) != source:
             taken = self._sources.get(name, "graphprune itself")
             raise UserError(f"{source}: {self.kind} {name} is already defined by {taken}")
-        self._added[name], self._sources[name] = entry, source
 
     def adopt(self, module: ModuleType, source: str) -> None:
         """Add what ``module`` holds of this kind and does not register by itself."""

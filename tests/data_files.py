@@ -1,14 +1,16 @@
-"""Files as the publishers of MNIST and CIFAR make them, and digests as torchvision knows them."""
+"""Files as the publishers of datasets make them, and digests as torchvision knows them."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import pickle
 import struct
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.io import savemat
 
 from graphprune.torchvision_import import torchvision
 
@@ -68,3 +70,32 @@ def publish_archives(
     cls = getattr(torchvision("datasets"), kind)
     resources = [(name, hashlib.md5(content).hexdigest()) for name, content in archives.items()]
     monkeypatch.setattr(cls, "resources", resources)
+
+
+def svhn_arrays(n: int = 100) -> dict[str, tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Pixels ``(n, 3, 32, 32)`` and labels ``(n,)`` by the names of SVHN's files."""
+    random = np.random.RandomState(3)
+    return {
+        f"{split}_32x32.mat": (
+            random.randint(0, 256, (n, 3, 32, 32)).astype(np.uint8),
+            (np.arange(n) % 10).astype(np.uint8),
+        )
+        for split in ("train", "test")
+    }
+
+
+def svhn_files(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """The files of `svhn_arrays`, whose digests torchvision knows; the digit 0 has the label 10."""
+    files = {}
+    for name, (pixels, labels) in svhn_arrays().items():
+        stream = io.BytesIO()
+        published = np.where(labels == 0, 10, labels).astype(np.uint8)[:, None]
+        savemat(stream, {"X": pixels.transpose(2, 3, 1, 0), "y": published})
+        files[name] = stream.getvalue()
+    known = torchvision("datasets").SVHN.split_list
+    entries = {
+        split: [url, name, hashlib.md5(files[name]).hexdigest() if name in files else md5]
+        for split, (url, name, md5) in known.items()
+    }
+    monkeypatch.setattr(torchvision("datasets").SVHN, "split_list", entries)
+    return files

@@ -10,9 +10,11 @@ from pydantic import ValidationError
 
 from graphprune.configuration.brought import filled
 from graphprune.configuration.folders import check_folders, file_beside, without_slash
-from graphprune.configuration.keys import NAME, NAME_IN_WORDS, Config, entry_section
+from graphprune.configuration.keys import Config, entry_section
 from graphprune.configuration.plan import check_plan
 from graphprune.configuration.recipes import resolved
+from graphprune.configuration.values import NAME, NAME_IN_WORDS
+from graphprune.data.streamed import folders
 from graphprune.errors import UserError, one_of, shown
 from graphprune.layout import path_label
 from graphprune.methods.catalog import METHODS, method_class
@@ -73,6 +75,7 @@ def _complete(config: Mapping[str, Any], beside: Path | None, look: bool) -> Com
     plugins = plugin_files(config.get("plugins"), beside)
     load_plugins(plugins)
     config = resolved(config)
+    folders.register(config.get("data"))
     try:
         keys = Config.model_validate({**config, **_unnamed(config)})
     except ValidationError as error:

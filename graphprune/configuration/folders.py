@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from graphprune.configuration.keys import Config, Data, Folder
+from graphprune.configuration.keys import Config, Data
+from graphprune.configuration.values import Folder
 from graphprune.errors import UserError, shown
 from graphprune.options import Section, validated
 

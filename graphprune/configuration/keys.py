@@ -9,59 +9,27 @@ from __future__ import annotations
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema, create_model
+from pydantic import Field, create_model
 
-from graphprune.data.catalog import DATASETS
+from graphprune.configuration.values import (
+    Count,
+    Dataset,
+    Digest,
+    Folder,
+    Model,
+    Name,
+    Ratio,
+    Text,
+)
 from graphprune.data.preprocess import Preprocess as Fields
+from graphprune.data.streamed.folders import ImageFolder
 from graphprune.defaults import CHECKPOINT_MINUTES, MAX_EDGES, REPEATS
 from graphprune.methods.base import SET_BY_WORKFLOW, Method, Seed
-from graphprune.models.catalog import MODELS
-from graphprune.options import Section, Unique, matching, named, section_of
+from graphprune.options import Section, Unique, section_of
 from graphprune.training.devices import Device
 from graphprune.training.regimes import Regime
 from graphprune.training.settings import Epochs, Settings
 
-# parts of file names, of addresses and of regular expressions
-NAME, NAME_IN_WORDS = r"[a-z][a-z0-9_]*", "lower case letters, digits, underscores, a letter first"
-TEXT, TEXT_IN_WORDS = (
-    r"[^\x00-\x1f\x7f-\x9f\u2028\u2029]+",
-    "one line of text without control characters",
-)
-Text = Annotated[str, Field(min_length=1), AfterValidator(matching(TEXT, TEXT_IN_WORDS))]
-Folder = Annotated[Text, Field(max_length=1000)]
-Name = Annotated[
-    str,
-    Field(max_length=60, json_schema_extra={"pattern": f"^{NAME}$"}),
-    AfterValidator(matching(NAME, NAME_IN_WORDS)),
-]
-Dataset = Annotated[
-    str,
-    AfterValidator(named("dataset", lambda: DATASETS)),
-    WithJsonSchema({"type": "string", "examples": DATASETS.builtin()}),
-]
-
-
-def _model(value: str) -> str:
-    """The name of a model, also of one of a library, which says itself why it has none."""
-    if MODELS.family(value):
-        MODELS[value]
-        return value
-    return named("model", lambda: MODELS)(value)
-
-
-Model = Annotated[
-    str,
-    AfterValidator(_model),
-    WithJsonSchema({"type": "string", "examples": MODELS.builtin()}),
-]
-SHA256 = r"[0-9a-f]{64}"
-Digest = Annotated[
-    str,
-    Field(json_schema_extra={"pattern": f"^{SHA256}$"}),
-    AfterValidator(matching(SHA256, "64 hexadecimal digits in lower case")),
-]
-Count = Annotated[int, Field(ge=1, le=2**31)]
-Ratio = Annotated[float, Field(ge=1, le=1e12)]
 Seeds = Annotated[list[Seed], Field(min_length=1), Unique()]
 Regimes = Annotated[
     list[Regime],
@@ -119,6 +87,22 @@ class Data(Section):
             "layout; datasets of plug-ins get it too."
         ),
     ] = "data"
+    folders: Annotated[
+        dict[str, ImageFolder],
+        Field(
+            description="Folders of images by the names of the datasets that they are; the keys of "
+            "an entry stand below."
+        ),
+    ] = {}
+    workers: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=256,
+            description="Processes a job that read the images of a streamed dataset ahead "
+            "(folders, `imagenet`, `tiny_imagenet`); no result depends on it.",
+        ),
+    ] = 2
     download: Annotated[
         bool, Field(description="Whether torchvision may fetch a set that the folder lacks.")
     ] = True

@@ -7,6 +7,7 @@ from typing import Any
 
 from graphprune.configuration.brought import is_brought, shape_of
 from graphprune.configuration.left_out import left_out
+from graphprune.data.augmentation import augmentation_of
 from graphprune.data.catalog import describe
 from graphprune.errors import UserError
 from graphprune.layout import ratio_text
@@ -42,6 +43,8 @@ def check_plan(config: Mapping[str, Any]) -> None:
 def training_of(config: Mapping[str, Any], network: Mapping[str, Any], section: str) -> Any:
     """The settings of ``section`` ("train" or "finetune") for one of the networks."""
     settings = {**config[section], **(network.get(section) or {})}
+    chosen = augmentation_of(settings["augmentation"], network["dataset"])
+    settings = {**settings, "augmentation": chosen}
     # a network that was trained elsewhere is not trained
     return {**settings, "epochs": 0} if section == "train" and is_brought(network) else settings
 

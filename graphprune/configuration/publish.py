@@ -20,6 +20,7 @@ from pydantic_core import PydanticUndefined
 
 from graphprune.configuration.keys import (
     Config,
+    Data,
     Network,
     Preprocess,
     Recipe,
@@ -27,6 +28,7 @@ from graphprune.configuration.keys import (
     entry_section,
 )
 from graphprune.data.catalog import DATASETS
+from graphprune.data.streamed.folders import ImageFolder
 from graphprune.files import atomic
 from graphprune.methods.catalog import METHODS, method_class
 from graphprune.models.catalog import MODELS
@@ -90,6 +92,8 @@ def page() -> str:
         if section is None or section in (Training, Network, Recipe):
             continue
         parts += [f"## `{name}`", section.__doc__ or "", _table(section)]
+        if section is Data:
+            parts += ["### An entry of `data.folders`", _FOLDER, _table(ImageFolder)]
     parts += ["## An entry of `networks`", Network.__doc__ or "", _table(Network)]
     parts += ["## `preprocess` of a network", Preprocess.__doc__ or "", _table(Preprocess)]
     epochs = {part: Config.model_fields[part].default.epochs for part in ("train", "finetune")}
@@ -143,6 +147,8 @@ methods:
 Every entry may have `method`, `scope` (`global` ranks all weights together, `layer` prunes every
 layer alike) and `regimes` (those of the top level where it does not say). What else it may have
 depends on the method. The workflow itself sets `seed`, `threads`, `sparsity` and `checkpoint`."""
+_FOLDER = """A folder of images in the layout of torchvision's `ImageFolder`. Its key is the name
+that networks, paths and tables call the dataset by: lower case letters, digits and underscores."""
 _SHARED = ("method", "scope", "regimes")
 
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from graphprune.data.streamed.images import StreamedImages
+
     # images (n, C, H, W), uint8 or floating point, and labels int64 (n,)
     Labelled = tuple[NDArray[np.generic], NDArray[np.int64]]
 
@@ -33,10 +35,17 @@ class Parts:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Labelled images: ``images`` float32 ``(n, C, H, W)``, ``labels`` int64 ``(n,)``."""
+    """Labelled images: ``images`` float32 ``(n, C, H, W)``, ``labels`` int64 ``(n,)``.
 
-    images: Tensor
+    Images of a streamed dataset are read when they are asked for: with an index tensor, or batch by
+    batch by ``split``. They have ``len`` and ``shape`` like the Tensor of an in-memory dataset.
+
+    blank: a black pixel as the images hold it, float32 ``(C, 1, 1)``; None: zeros.
+    """
+
+    images: Tensor | StreamedImages
     labels: Tensor
+    blank: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -62,6 +71,12 @@ class Scaling:
             mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in (self.mean, self.std))
             inputs.sub_(mean).div_(std)
         return inputs
+
+    def blank(self, channels: int) -> Tensor:
+        """The input of a black pixel, float32 ``(channels, 1, 1)``."""
+        import torch
+
+        return self.forward(torch.zeros(1, channels, 1, 1, dtype=torch.uint8))[0]
 
     def backward(self, inputs: Tensor) -> Tensor:
         """The uint8 pixels from which ``forward`` made ``inputs``."""
@@ -103,11 +118,20 @@ class Dataset:
     def digest(self) -> str:
         """SHA-256, hexadecimal, over each split's name, image shape, images and labels in order.
 
-        The same for the same inputs to a network, whatever file or library they came from.
+        The same for the same inputs to a network, whatever file or library they came from. Of a
+        streamed dataset the digests of the files stand for the images.
         """
         sha = hashlib.sha256()
         for name, split in self.splits().items():
             sha.update(f"{name} {tuple(split.images.shape)}".encode())
-            for tensor in (split.images, split.labels):
-                sha.update(tensor.flatten().numpy().data)
+            sha.update(_content(split.images))
+            sha.update(_content(split.labels))
         return sha.hexdigest()
+
+
+def _content(images: Tensor | StreamedImages) -> bytes | memoryview:
+    from torch import Tensor
+
+    if isinstance(images, Tensor):
+        return images.flatten().numpy().data
+    return images.digest

@@ -50,13 +50,18 @@ class Description:
     examples: images in all splits together, as published; a file may hold a subset. 0 if it is not
         known.
     reader: "module:function" that reads the published files, or that function;
-        ``reader(name, folder, download, **source)`` returns `graphprune.data.base.Parts`.
-    source: further arguments that the reader needs for this dataset.
+        ``reader(name, folder, download, **source)`` returns `graphprune.data.base.Parts`. Of a
+        streamed dataset: ``reader(name, path)`` returns `graphprune.data.streamed.listing.Listing`.
+    source: further arguments that the reader needs for this dataset. Of a streamed dataset: its
+        ``path``, or what it is ``below`` the folder of the data files.
+    edge: 0, or of a streamed dataset what the shorter edge of an image is made before the square in
+        the middle is taken. Its images stay where they are and are read when they are needed.
     classes: names of the classes, in the order of the labels; empty where the files name them.
     levels: largest pixel value.
     mean, std: by channel, of the pixels in [0, 1]; pixels are standardised with them. Empty for
         datasets with a background of 0, which has to stay 0: an inactive vertex of the neural
         graph.
+    augmentation: what a training with ``augmentation: by_dataset`` does to the images.
     digest: of the `graphprune.data.Dataset` that the published files make (SHA-256 over inputs and
         labels); empty where the files are checked before they are read, or are the user's own.
     """
@@ -70,10 +75,23 @@ class Description:
     levels: int = 255
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    augmentation: str = "none"
     digest: str = ""
+    edge: int = 0
+
+    @property
+    def streamed(self) -> bool:
+        return self.edge > 0
+
+
+def edge_of(size: int) -> int:
+    """The shorter edge from which the middle is taken: 256 for 224 pixels, as is the custom."""
+    return round(size * 8 / 7)
 
 
 GREY, RGB = (1, 28, 28), (3, 32, 32)
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+LISTING = "graphprune.data.streamed.listing"
 VISION = "graphprune.data.vision:read"
 
 # mean and std of CIFAR are the usual constants, taken over the published training images
@@ -122,6 +140,7 @@ DATASETS: Catalog[Description] = Catalog(
             classes=THINGS,
             mean=(0.4914, 0.4822, 0.4465),
             std=(0.2470, 0.2435, 0.2616),
+            augmentation="crop_flip",
         ),
         "cifar10_subset": Description(
             input_shape=RGB,
@@ -131,6 +150,7 @@ DATASETS: Catalog[Description] = Catalog(
             classes=THINGS,
             mean=(0.4914, 0.4822, 0.4465),
             std=(0.2470, 0.2435, 0.2616),
+            augmentation="crop_flip",
         ),
         "cifar100": Description(
             input_shape=RGB,
@@ -140,6 +160,41 @@ DATASETS: Catalog[Description] = Catalog(
             source={"kind": "CIFAR100", "below": "cifar-100-python"},
             mean=(0.5071, 0.4865, 0.4409),
             std=(0.2673, 0.2564, 0.2762),
+            augmentation="crop_flip",
+        ),
+        # mean and std are the usual constants; torchvision reads the files from the root
+        "svhn": Description(
+            input_shape=RGB,
+            num_classes=10,
+            examples=99_289,
+            reader=VISION,
+            source={"kind": "SVHN", "below": ""},
+            classes=DIGITS,
+            mean=(0.4377, 0.4438, 0.4728),
+            std=(0.1980, 0.2010, 0.1970),
+            augmentation="crop_flip",
+        ),
+        "tiny_imagenet": Description(
+            input_shape=(3, 64, 64),
+            num_classes=200,
+            examples=110_000,
+            reader=f"{LISTING}:tiny_imagenet",
+            source={"below": "tiny-imagenet-200"},
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+            augmentation="crop_flip",
+            edge=64,
+        ),
+        "imagenet": Description(
+            input_shape=(3, 224, 224),
+            num_classes=1000,
+            examples=1_331_167,
+            reader=f"{LISTING}:folder",
+            source={"below": "imagenet"},
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+            augmentation="resized_crop_flip",
+            edge=256,
         ),
     },
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphprune.data.base import Dataset, Parts, Scaling, Split
 from graphprune.data.catalog import Description, describe
@@ -30,6 +30,9 @@ def load(name: str, root: str | Path = "data", download: bool = True) -> Dataset
     split. The others (``digits``, ``mnist5k``) give 20 % of each class to the test split and 10 %
     to the validation split. ``splits.stratified`` chooses them, the same on every machine.
 
+    Of a streamed dataset (TinyImageNet, ImageNet, ``data.folders`` of a configuration) every file
+    is read once; the splits hold a manifest, and images are read when they are asked for.
+
     Pixels become float32 in [0, 1]; CIFAR's are then standardised by channel. MNIST's and the
     digits' are not, so that the background stays exactly 0.
 
@@ -49,6 +52,8 @@ def load(name: str, root: str | Path = "data", download: bool = True) -> Dataset
     torch.Size([1259, 1, 8, 8])
     """
     description = describe(name)
+    if description.streamed:
+        return _streamed(name, description, Path(root))
     parts = _reader(description)(name, root, download, **description.source)
     splits = _splits(parts)
     classes = description.classes or parts.classes
@@ -74,11 +79,19 @@ def load(name: str, root: str | Path = "data", download: bool = True) -> Dataset
     return dataset
 
 
-def _reader(description: Description) -> Callable[..., Parts]:
+def _streamed(name: str, description: Description, root: Path) -> Dataset:
+    from graphprune.data.streamed.manifest import prepared
+
+    source = description.source
+    path = Path(source["path"]) if "path" in source else root / source["below"]
+    return prepared(name, description, _reader(description)(name, path))
+
+
+def _reader(description: Description) -> Callable[..., Any]:
     if not isinstance(description.reader, str):
         return description.reader
     module, _, function = description.reader.partition(":")
-    reader: Callable[..., Parts] = getattr(import_module(module), function)
+    reader: Callable[..., Any] = getattr(import_module(module), function)
     return reader
 
 
@@ -128,4 +141,6 @@ def _split(labelled: Labelled, scaling: Scaling | None) -> Split:
     import torch
 
     images, labels = torch.from_numpy(labelled[0]), torch.from_numpy(labelled[1])
-    return Split(scaling.forward(images) if scaling else images, labels)
+    if scaling is None:
+        return Split(images, labels)
+    return Split(scaling.forward(images), labels, scaling.blank(images.shape[1]))

@@ -15,6 +15,8 @@ from graphprune.options import check_fields
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from graphprune.data.streamed.images import StreamedImages
+
 Pixels = Annotated[int, Field(ge=1, le=4096)]
 # images in one call of the resizing
 _CHUNK = 1000
@@ -25,7 +27,9 @@ class Preprocess:
     """How images become the inputs of a network: ``x = (pixel / levels - mean) / std``.
 
     The shorter side is scaled to ``resize`` pixels, with antialiasing and on the 8-bit pixels: up
-    to rounding what Pillow gives. Then the middle ``size`` x ``size`` pixels are cut out.
+    to rounding what Pillow gives. Then the middle ``size`` x ``size`` pixels are cut out. Images of
+    a streamed dataset are made from their files like that, by Pillow and once: not from the images
+    of the dataset's own size.
     """
 
     mean: Annotated[
@@ -112,11 +116,13 @@ class Preprocess:
         >>> Preprocess(size=16).seen(load("digits")).input_shape
         (1, 16, 16)
         """
-        if not self.mean and not self.size:
+        if self == Preprocess(classes=self.classes):
             return dataset
         shape = self.shape(dataset.input_shape)
+        scaling = self._scaling(dataset.scaling)
+        blank = scaling.blank(shape[0]) if scaling else None
         train, validation, test = (
-            Split(self._inputs(split.images, dataset.scaling), split.labels)
+            Split(self._seen(split.images, dataset.scaling), split.labels, blank)
             for split in dataset.splits().values()
         )
         return replace(
@@ -125,7 +131,24 @@ class Preprocess:
             validation=validation,
             test=test,
             input_shape=shape,
-            scaling=self._scaling(dataset.scaling),
+            scaling=scaling,
+        )
+
+    def _seen(
+        self, images: Tensor | StreamedImages, own: Scaling | None
+    ) -> Tensor | StreamedImages:
+        from torch import Tensor
+
+        if isinstance(images, Tensor):
+            return self._inputs(images, own)
+        scaling = self._scaling(own)
+        assert scaling is not None  # files hold 8-bit pixels
+        return replace(
+            images,
+            size=self.size or images.size,
+            edge=self.resize or self.size or images.edge,
+            scaling=scaling,
+            interpolation=self.interpolation,
         )
 
     def _scaling(self, own: Scaling | None) -> Scaling | None:

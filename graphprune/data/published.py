@@ -1,8 +1,8 @@
 """Whether files are the published ones: their digests, and what they are if they are not.
 
-torchvision publishes an MD5 for each archive, and for each file of CIFAR. The idx files that
-MNIST's and Fashion-MNIST's archives hold have none: they are compared with their archive where it
-lies beside them, else only their form is checked.
+torchvision publishes an MD5 for each archive, and for each file of CIFAR and SVHN. The idx files
+that MNIST's and Fashion-MNIST's archives hold have none: they are compared with their archive where
+it lies beside them, else only their form is checked.
 """
 
 from __future__ import annotations
@@ -45,6 +45,11 @@ class Published:
             files[kind.meta["filename"]] = kind.meta["md5"]
             archives = {Path(kind.filename): str(kind.tgz_md5)}
             return cls(archives, {below / name: md5 for name, md5 in files.items()})
+        if hasattr(kind, "split_list"):
+            # SVHN's files are fetched as they are; its "extra" split is not used
+            used = [kind.split_list[split] for split in ("train", "test")]
+            files = {below / name: str(md5) for _, name, md5 in used}
+            return cls(dict(files), files)
         archives = {below / Path(name).name: str(md5) for name, md5 in kind.resources}
         return cls(archives, {path.with_suffix(""): None for path in archives})
 

@@ -26,12 +26,22 @@ def save(path: str | Path, dataset: Dataset, made: Mapping[str, object] | None =
     """Write ``dataset`` atomically as a safetensors file.
 
     Images made from 8-bit pixels are stored as those pixels, in a quarter of the size. It is
-    checked that reading them gives the same bits. Other images are stored in float32.
+    checked that reading them gives the same bits. Other images are stored in float32. Of a streamed
+    dataset the manifest is stored, and no image.
     """
+    from torch import Tensor
+
     tensors: dict[str, Tensor] = {}
+    folder: dict[str, object] = {}
     for name, split in dataset.splits().items():
-        tensors[f"{name}.images"] = _encode(dataset, split.images)
         tensors[f"{name}.labels"] = split.labels
+        if isinstance(split.images, Tensor):
+            tensors[f"{name}.images"] = _encode(dataset, split.images)
+        else:
+            from graphprune.data.streamed.manifest import tensors_of
+
+            tensors |= tensors_of(name, split.images)
+            folder = {"root": split.images.files.root, "edge": split.images.edge}
     metadata = {
         "name": dataset.name,
         "classes": json.dumps(dataset.classes),
@@ -40,21 +50,26 @@ def save(path: str | Path, dataset: Dataset, made: Mapping[str, object] | None =
         "scaling": json.dumps(None if dataset.scaling is None else vars(dataset.scaling)),
         "digest": dataset.digest,
     }
+    if folder:
+        metadata["folder"] = json.dumps(folder)
     checkpoints.save(path, tensors, KIND, metadata, made)
 
 
-def read(path: str | Path, preprocess: Mapping[str, object] | None = None) -> Dataset:
+def read(
+    path: str | Path, preprocess: Mapping[str, object] | None = None, workers: int = 0
+) -> Dataset:
     """Read what ``save`` wrote, without any of the libraries it came from.
 
     preprocess: fields of a `graphprune.data.preprocess.Preprocess`, of a network that sees the
-    images in another size or scaling than the dataset's own.
+    images in another size or scaling than the dataset's own. workers: processes that read the
+    images of a streamed dataset ahead; no number depends on it.
 
     Raises UserError, naming the file, if it is missing, not a dataset of graphprune, or damaged:
     the images and labels must have the digest noted in the file.
     """
     tensors, metadata = checkpoints.load(path, KIND)
     try:
-        dataset = _decode(tensors, metadata)
+        dataset = _decode(tensors, metadata, workers)
         damaged = dataset.digest != metadata["digest"]
     except _UNREADABLE as error:
         raise UserError(f"{path}: damaged dataset ({shown(error)}); prepare it again") from error
@@ -77,17 +92,25 @@ def _encode(dataset: Dataset, images: Tensor) -> Tensor:
     return pixels
 
 
-def _decode(tensors: dict[str, Tensor], metadata: dict[str, str]) -> Dataset:
+def _decode(tensors: dict[str, Tensor], metadata: dict[str, str], workers: int) -> Dataset:
     stored = json.loads(metadata["scaling"])
     scaling = None
     if stored is not None:
         scaling = Scaling(stored["levels"], tuple(stored["mean"]), tuple(stored["std"]))
 
-    def split(name: str) -> Split:
-        images = tensors[f"{name}.images"]
-        return Split(scaling.forward(images) if scaling else images, tensors[f"{name}.labels"])
-
     channels, height, width = json.loads(metadata["input_shape"])
+
+    def split(name: str) -> Split:
+        if "folder" in metadata and scaling:
+            from graphprune.data.streamed.manifest import restored
+
+            folder = json.loads(metadata["folder"])
+            return restored(name, tensors, folder, height, scaling, workers)
+        images, labels = tensors[f"{name}.images"], tensors[f"{name}.labels"]
+        if scaling is None:
+            return Split(images, labels)
+        return Split(scaling.forward(images), labels, scaling.blank(images.shape[1]))
+
     return Dataset(
         metadata["name"],
         split("train"),

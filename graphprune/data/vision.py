@@ -70,13 +70,13 @@ def read(name: str, root: str | Path, download: bool, kind: str, below: str) -> 
         )  # fmt: skip
     try:
         datasets = [_open(source, root, train=train) for train in (True, False)]
-        train, test = (_arrays(dataset.data, dataset.targets) for dataset in datasets)
+        train, test = map(_arrays, datasets)
     except Exception as error:  # torchvision's readers assert, unpickle and reshape
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
             f"dataset {name} in {folder} is damaged ({reason}); replace the files in that folder"
         ) from error
-    return Parts(train, test, tuple(datasets[0].classes))
+    return Parts(train, test, tuple(getattr(datasets[0], "classes", ())))
 
 
 def _refuse_damage(name: str, published: Published, root: Path, folder: Path) -> None:
@@ -101,13 +101,14 @@ def _download(name: str, source: Source, published: Published, root: Path) -> No
                     (fetched / path).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(root / path, fetched / path)
             try:
-                _open(source, fetched, train=True, download=True)
+                for train in (True, False):
+                    _open(source, fetched, train=train, download=True)
             except Exception:
                 for file, reason in published.damage(fetched):
                     # torchvision says of a login page that it is corrupted
                     raise RuntimeError(f"{file.name} came as {reason}") from None
                 raise
-            for path in (*published.archives, *published.files):
+            for path in dict.fromkeys((*published.archives, *published.files)):
                 (root / path).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(fetched / path, root / path)
     except (RuntimeError, OSError) as error:
@@ -122,15 +123,22 @@ def _class(source: Source) -> Any:
     return getattr(torchvision("datasets"), source.type)
 
 
-def _open(source: Source, root: str | Path, **options: bool) -> Any:
+def _open(source: Source, root: str | Path, *, train: bool, download: bool = False) -> Any:
     kind = _class(source)
+    if hasattr(kind, "split_list"):
+        return kind(str(root), split="train" if train else "test", download=download)
     # an old torchvision left converted copies, which nothing can check: the published files count
     current = type(kind.__name__, (kind,), {"_check_legacy_exist": lambda _: False})
-    return current(str(root), **options)
+    return current(str(root), train=train, download=download)
 
 
-def _arrays(images: object, targets: object) -> Labelled:
-    """torchvision keeps MNIST as ``(n, H, W)`` tensors and CIFAR as ``(n, H, W, C)`` arrays."""
-    pixels = np.asarray(images, dtype=np.uint8)
+def _arrays(dataset: Any) -> Labelled:
+    """torchvision keeps MNIST as ``(n, H, W)`` tensors, CIFAR as ``(n, H, W, C)`` arrays.
+
+    SVHN it keeps as ``(n, C, H, W)``, and its targets as ``labels``.
+    """
+    pixels = np.asarray(dataset.data, dtype=np.uint8)
+    if hasattr(dataset, "labels"):
+        return np.ascontiguousarray(pixels), np.asarray(dataset.labels, dtype=np.int64)
     pixels = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)
-    return pixels, np.asarray(targets, dtype=np.int64)
+    return pixels, np.asarray(dataset.targets, dtype=np.int64)

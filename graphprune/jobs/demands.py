@@ -52,6 +52,8 @@ STEP = 0.004
 CURVATURE_SECONDS = 4e-6
 # seconds of imports from a cold or busy shared disk; seconds that an overview takes for each unit
 START, OVERVIEW_OF_A_UNIT = 120, 1.0
+# seconds in which a core reads and decodes a JPEG of ImageNet
+READ = 0.006
 # images in one forward pass of an evaluation
 EVALUATED = 1000
 # taken for a dataset of a plug-in that does not say how many images it has
@@ -122,9 +124,13 @@ def images_of(dataset: str) -> int:
 
 
 def _dataset_bytes(task: Task) -> int:
-    """Bytes of all images as float32, the form they are computed with."""
-    shape = task.input_shape or describe(task.dataset).input_shape
-    return 4 * images_of(task.dataset) * prod(shape)
+    """Bytes of all images as float32, the form they are computed with.
+
+    Of a streamed dataset: of an evaluated batch, and of those that its workers read ahead.
+    """
+    described = describe(task.dataset)
+    images = 3 * EVALUATED if described.streamed else images_of(task.dataset)
+    return 4 * images * prod(task.input_shape or described.input_shape)
 
 
 def _size(task: Task) -> Size:
@@ -158,13 +164,15 @@ def _bytes(task: Task) -> float:
 def _seconds(task: Task) -> float:
     if task.stage in OVERVIEWS:
         return OVERVIEW_OF_A_UNIT * task.units
+    streamed = describe(task.dataset).streamed
     if task.stage == "data":
-        return _dataset_bytes(task) / MB
+        return READ * images_of(task.dataset) if streamed else _dataset_bytes(task) / MB
     size = _size(task)
     examples = images_of(task.dataset) * task.passes
     work = examples * size.multiplications / SPEED
     if task.stage in TRAININGS:
         work = TRAININGS[task.stage] * (work + STEP * examples / task.batch)
+    work += READ * examples * streamed
     if task.stage in ("score", "graph"):
         work += CURVATURE_SECONDS * size.multiplications * task.examples
     # reading and writing a network, and the Python around it

@@ -67,6 +67,9 @@ def identity(
 def _digest(tensors: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, tensor in tensors.items():
+        if not isinstance(tensor, torch.Tensor):  # images of a streamed dataset
+            digest.update(tensor.digest)
+            continue
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().data)
     return digest.hexdigest()

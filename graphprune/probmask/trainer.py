@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from graphprune.data import Split, feeding
 from graphprune.errors import UserError
 from graphprune.masks import prunable
 from graphprune.probmask import schedule, state
@@ -194,16 +195,17 @@ class _Trainer:
         batches = list(_batches(len(targets), self.settings.batch_size))
         loss_sum = correct = 0.0
         self.binding.model.train()
-        for index, chosen in enumerate(batches):
+        fed = feeding.batches(Split(inputs, targets), batches, device)
+        for index, (images, labels) in enumerate(fed):
             done = (self.epoch + index / len(batches)) / self.epochs
-            loss, hits = self.step(inputs[chosen].to(device), targets[chosen].to(device), done)
+            loss, hits = self.step(images, labels, done)
             if not math.isfinite(loss):
                 raise UserError(
                     f"loss is {loss} in epoch {self.epoch + 1}, step {index + 1}; lower "
                     f"learning_rate_weights (now {self.settings.learning_rate_weights}) or "
                     f"clip (now {self.settings.clip})"
                 )
-            loss_sum += loss * len(chosen)
+            loss_sum += loss * len(labels)
             correct += hits
         self.epoch += 1
         budget = self._settings_at(done)["keep_rate"] * self.binding.count

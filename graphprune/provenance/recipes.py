@@ -135,9 +135,13 @@ class Recipes:
     def data(self, dataset: str) -> Recipe:
         """The prepared dataset."""
         entry = describe(dataset)
-        # classes, mean, std and so on; a plug-in's function is in the code
-        settings = {key: value for key, value in vars(entry).items() if key != "reader"}
+        # classes, mean, std and so on; a plug-in's function is in the code, and which augmentation
+        # suits the images decides nothing here
+        apart = ("reader", "augmentation")
+        settings = {key: value for key, value in vars(entry).items() if key not in apart}
         reader = entry.reader if isinstance(entry.reader, str) else ""
+        if not entry.streamed:
+            del settings["edge"]
         code = self._code("data", reader, DATASETS.source(dataset))
         return self._kept(
             ("data", dataset),

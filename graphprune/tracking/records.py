@@ -177,7 +177,8 @@ def example_of(
     from graphprune.data import read
 
     seen = networks.identity_of(weights).preprocess
-    example: NDArray[np.float32] = read(data, seen).train.images[:1].numpy()
+    # images of a streamed dataset are read only now
+    example: NDArray[np.float32] = read(data, seen).train.images[:1].to("cpu").numpy()
     return example
 
 

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from graphprune.data import Split
+    from graphprune.data.streamed.images import StreamedImages
 
 
 @torch.no_grad()
-def predictions(model: nn.Module, images: Tensor, batch_size: int = 1000) -> Tensor:
+def predictions(
+    model: nn.Module, images: Tensor | StreamedImages, batch_size: int = 1000
+) -> Tensor:
     """Predicted classes, int64 ``(n,)`` on the CPU, of images ``(n, *input shape)``."""
     was_training = model.training
     model.eval()

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from graphprune.data import feeding
+from graphprune.data.augmentation import Augmenter
 from graphprune.errors import UserError
 from graphprune.masks import apply
 from graphprune.randomness import seed_of, seeded
@@ -49,7 +51,8 @@ def train(
     ----------
     model : maps float32 ``(n, *input shape)`` to logits ``(n, classes)``, on any device.
     examples : images and labels to train on; go to the model's device batch by batch.
-    settings : ``seed`` sets the order of the examples and what the network draws (dropout).
+    settings : ``seed`` sets the order of the examples, their augmentation and what the network
+        draws (dropout).
     masks : boolean, by parameter name; applied before the first step and after every one.
     validation : measured after every epoch where given; never trained on.
     on_epoch : called with each row as it is made, and with those of a training that goes on.
@@ -113,6 +116,7 @@ class _Training:
         self.passes = Passes(model, settings, scaling)
         self.device = self.passes.device
         self.average = Average(model, settings.ema) if settings.ema else None
+        self.augment = _augmenter(examples, settings)
         self.steps_an_epoch = math.ceil(len(examples.labels) / settings.batch_size)
         self.generator = torch.Generator().manual_seed(settings.seed)
         self.order = self.generator.get_state()
@@ -127,7 +131,10 @@ class _Training:
         """The rest of the current epoch: all of it, unless it was resumed."""
         start = time.perf_counter() - self.seconds
         self.model.train()
-        batches = _batches(self.examples, self.settings, self.generator, self.device, self.step)
+        batches = _batches(
+            *(self.examples, self.settings, self.generator, self.device, self.step),
+            *(self.augment, self.epoch),
+        )
         for batch in batches:
             found = self.passes.step(*batch, self._rate(self.step))
             apply(self.model, self.masks)
@@ -164,7 +171,6 @@ class _Training:
     def resume(self, partial: resuming.Partial) -> None:
         """Go on from what ``partial`` holds, and keep the training there from now on."""
         self.partial = partial
-        split = self.examples
         self.whose = resuming.Whose(
             {
                 **decisive(self.settings.section()),
@@ -173,7 +179,7 @@ class _Training:
             },
             self.model.state_dict(),
             self.masks,
-            lambda: {"images": split.images, "labels": split.labels},
+            self.examples,
         )
         if (found := partial.read(self.whose)) is None:
             return
@@ -242,20 +248,29 @@ def _under(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
 
 
+def _augmenter(examples: Split, settings: Settings) -> Augmenter | None:
+    if settings.augmentation == "none":
+        return None
+    return Augmenter(settings.augmentation, settings.seed, len(examples), examples.blank)
+
+
 def _batches(
     examples: Split,
     settings: Settings,
     generator: torch.Generator,
     device: torch.device,
     done: int,
+    augment: Augmenter | None,
+    epoch: int,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The batches of an epoch, without the first ``done``."""
     order = torch.randperm(len(examples.labels), generator=generator)
-    for chosen in order.split(settings.batch_size)[done:]:
-        images = examples.images[chosen]
+    rest = order.split(settings.batch_size)[done:]
+    for images, labels in feeding.batches(examples, rest, device, augment, epoch):
         if settings.channels_last and images.ndim == 4:
-            images = images.contiguous(memory_format=torch.channels_last)
-        yield images.to(device), examples.labels[chosen].to(device)
+            yield images.contiguous(memory_format=torch.channels_last), labels
+        else:
+            yield images, labels
 
 
 @contextmanager

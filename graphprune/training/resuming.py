@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from torch import Tensor
+
+    from graphprune.data import Split
 
 KIND = "training"
 # a training that takes less is made again rather than kept at its end
@@ -135,7 +138,7 @@ class Whose:
         settings: Mapping[str, Any],
         start: Mapping[str, Tensor],
         masks: Mapping[str, Tensor],
-        examples: Callable[[], Mapping[str, Tensor]],
+        examples: Split,
     ) -> None:
         self._settings = settings
         self._digests = {"network": checkpoints.content_of(start)}
@@ -147,10 +150,23 @@ class Whose:
         digests = {
             **self._digests,
             "masks": checkpoints.content_of(self._masks),
-            "examples": checkpoints.content_of(self._examples()),
+            "examples": _content(self._examples),
         }
         found: dict[str, Any] = json.loads(json.dumps({**self._settings, **digests}))
         return found
+
+
+def _content(examples: Split) -> str:
+    """SHA-256, hexadecimal, of images, labels and the black pixel that crops are padded with.
+
+    Of a streamed dataset the digests of its files stand for the images, and none is read.
+    """
+    images, tensors = examples.images, {"labels": examples.labels}
+    if examples.blank is not None:
+        tensors["blank"] = examples.blank
+    if isinstance(images, torch.Tensor):
+        return checkpoints.content_of({**tensors, "images": images})
+    return hashlib.sha256(images.digest + checkpoints.content_of(tensors).encode()).hexdigest()
 
 
 def of_generators(device: torch.device) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from graphprune.data.augmentation import Augmentation
 from graphprune.errors import UserError, one_of, shown
 from graphprune.options import Section, check_fields, validated
 
@@ -139,7 +140,17 @@ class Settings:
         Adversarial | None,
         Field(description="Adversarial training; null for none."),
     ] = None
-    seed: Annotated[int, Field(ge=0, lt=2**32, description="Of the order of the examples.")] = 0
+    augmentation: Annotated[
+        Augmentation,
+        Field(
+            description="What is done to the training images, anew in every epoch: `none`; `crop` "
+            "pads an eighth of the edge and crops; `crop_flip` also mirrors; `resized_crop_flip` "
+            "scales a random part, and mirrors; `by_dataset` what suits the dataset."
+        ),
+    ] = "none"
+    seed: Annotated[
+        int, Field(ge=0, lt=2**32, description="Of the order of the examples and their crops.")
+    ] = 0
 
     def __post_init__(self) -> None:
         check_fields(self)

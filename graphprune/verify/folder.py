@@ -61,7 +61,9 @@ class Folder:
             )
         try:
             # where the results and the data lie now is not for the configuration to say
-            full = complete({**config, "results": "results", "data": {}}, look=False)
+            folders = config.get("data", {}).get("folders", {})
+            kept = {**config, "results": "results", "data": {"folders": folders}}
+            full = complete(kept, look=False)
         except UserError as error:
             raise UserError(f"{paths.configuration}: {error}") from error
         return cls(paths.results, {**full, "results": paths.results})

@@ -27,7 +27,7 @@ def test_defaults_are_filled_and_the_input_is_left_alone() -> None:
     full = complete(given)
     assert given == MINIMAL
     assert full["results"] == "results"
-    assert full["data"] == {"folder": "data", "download": True}
+    assert full["data"] == {"folder": "data", "folders": {}, "workers": 2, "download": True}
     assert full["methods"]["magnitude"] == {
         "method": "magnitude",
         "scope": "global",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -152,3 +153,27 @@ def test_a_network_changes_its_own_section_alone() -> None:
     assert training_of(full, one, "train") == {**full["train"], "momentum": 0.25}
     assert training_of(full, one, "finetune") == {**full["finetune"], "epochs": 3}
     assert full["train"]["momentum"] == 0.5
+
+
+def test_an_augmentation_by_dataset_is_that_of_the_networks_dataset() -> None:
+    config = accepted(
+        networks=[DIGITS, {"dataset": "cifar10", "model": "resnet20"},
+                  {"dataset": "cifar10", "model": "vgg9", "train": {"augmentation": "crop"}}],
+        train={"epochs": 1, "augmentation": "by_dataset"},
+    )  # fmt: skip
+    of = [training_of(config, network, "train")["augmentation"] for network in config["networks"]]
+    assert of == ["none", "crop_flip", "crop"]
+    assert training_of(config, config["networks"][1], "finetune")["augmentation"] == "none"
+
+
+def test_a_network_taken_over_is_not_trained_and_is_fine_tuned_with_its_datasets_crops(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "own.pt").write_bytes(b"looked at later")
+    own = {"dataset": "cifar10", "model": "resnet20", "checkpoint": str(tmp_path / "own.pt")}
+    common = {"epochs": 3, "augmentation": "by_dataset"}
+    config = accepted(networks=[own], train=common, finetune=common)
+    of = [training_of(config, config["networks"][0], part) for part in ("train", "finetune")]
+    assert [(part["epochs"], part["augmentation"]) for part in of] == [
+        (0, "crop_flip"), (3, "crop_flip"),
+    ]  # fmt: skip

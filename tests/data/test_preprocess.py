@@ -63,6 +63,12 @@ def test_a_scaling_of_its_own_is_the_formula_bit_by_bit() -> None:
     assert torch.equal(raw.seen(standardised).test.images, images.float() / 255)
 
 
+def test_crops_are_padded_with_the_black_pixel_of_the_network() -> None:
+    own = dataset(Scaling(255, (0.3,), (0.2,)), pixels(1, 4, 5))
+    seen = Preprocess.of({"mean": [0.5], "std": [0.25]}).seen(own)
+    assert [split.blank for split in seen.splits().values()] == [torch.tensor([[[-2.0]]])] * 3
+
+
 def test_images_that_never_were_pixels_are_scaled_as_they_are() -> None:
     images = torch.rand(3, 2, 4, 4)
     before = images.clone()

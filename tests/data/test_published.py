@@ -12,7 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_files import cifar_files, idx, mnist_files, publish_archives, publish_files
+from data_files import (
+    cifar_files,
+    idx,
+    mnist_files,
+    publish_archives,
+    publish_files,
+    svhn_files,
+)
 
 from graphprune import data
 from graphprune.data.published import Published, what_is
@@ -212,13 +219,30 @@ def test_copies_that_an_old_torchvision_converted_are_not_read(tmp_path: Path) -
     assert data.load("fashion_mnist", root=tmp_path, download=False).digest == expected
 
 
-@pytest.mark.parametrize("kind", ["MNIST", "FashionMNIST", "CIFAR10", "CIFAR100"])
+def test_svhn_is_fetched_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = svhn_files(monkeypatch)
+    first, last = sorted(files)
+    site = Site(monkeypatch, files | {last: PAGE})
+    assert f"({last} came as a web page)" in refusal("svhn", tmp_path, download=True)
+    assert list(tmp_path.iterdir()) == []
+    # what is there already is not fetched again
+    write(tmp_path, {first: files[first]})
+    site.files, site.asked = files, []
+    assert len(data.load("svhn", root=tmp_path).test) == 100
+    assert site.asked == [last]
+    assert contents(tmp_path) == files
+    write(tmp_path, {last: files[last][:-9]})
+    message = refusal("svhn", tmp_path)
+    assert f"{tmp_path / last} is another file: MD5 " in message
+
+
+@pytest.mark.parametrize("kind", ["MNIST", "FashionMNIST", "CIFAR10", "CIFAR100", "SVHN"])
 def test_torchvision_publishes_a_digest_for_all_that_is_fetched(kind: str) -> None:
     published = Published.of(getattr(torchvision("datasets"), kind), "below")
     digests = [*published.archives.values(), *filter(None, published.files.values())]
     assert all(len(digest) == 32 and int(digest, 16) for digest in digests)
-    assert len(published.archives) == (1 if "CIFAR" in kind else 4)
-    assert len(digests) == {"CIFAR10": 8, "CIFAR100": 4}.get(kind, 4)
+    assert len(published.archives) == {"CIFAR10": 1, "CIFAR100": 1, "SVHN": 2}.get(kind, 4)
+    assert len(digests) == {"CIFAR10": 8}.get(kind, 4)
 
 
 def test_what_a_good_file_is(tmp_path: Path) -> None:

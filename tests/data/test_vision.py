@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from data_files import cifar_files, idx, mnist_arrays, publish_files
+from data_files import cifar_files, idx, mnist_arrays, publish_files, svhn_arrays, svhn_files
 from numpy.typing import NDArray
 
 from graphprune import data
@@ -66,9 +66,22 @@ def test_cifar_folder_is_used_as_it_is(
         np.testing.assert_allclose(dataset.test.images[:, channel].numpy(), expected, atol=1e-5)
 
 
+def test_svhn_files_are_used_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for file, content in svhn_files(monkeypatch).items():
+        (tmp_path / file).write_bytes(content)
+    dataset = data.load("svhn", root=tmp_path, download=False)
+    assert [len(split) for split in dataset.splits().values()] == [90, 10, 100]
+    pixels, labels = svhn_arrays()["test_32x32.mat"]
+    assert dataset.test.labels.tolist() == labels.tolist()
+    described = data.describe("svhn")
+    mean, std = (np.array(v)[:, None, None] for v in (described.mean, described.std))
+    np.testing.assert_allclose(dataset.test.images, (pixels / 255 - mean) / std, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("name", "folder"),
     [
+        ("svhn", ""),
         ("mnist", "MNIST/raw"),
         ("fashion_mnist", "FashionMNIST/raw"),
         ("cifar10", "cifar-10-batches-py"),

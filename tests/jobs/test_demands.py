@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,21 @@ def test_a_wide_network_asks_for_more_than_the_common_one() -> None:
     wide = demands.Task("train", "cifar10", "resnet20", passes=10, options={"width": 64})
     assert demands.memory(wide) > demands.memory(common)
     assert demands.minutes(wide) > 10 * demands.minutes(common)
+
+
+@pytest.mark.parametrize("shape", [(), (3, 288, 288)])
+def test_of_streamed_images_some_batches_are_held_as_the_network_sees_them(
+    shape: tuple[int, ...],
+) -> None:
+    without, held = (
+        demands.memory(
+            demands.Task("score", "imagenet", "resnet18", input_shape=shape, training_split=split)
+        )
+        for split in (False, True)
+    )
+    batches = 3 * 1000 * 4 * prod(shape or (3, 224, 224)) / 2**20
+    # rounded up to hundreds
+    assert abs(held - without - 1.25 * batches) < 100
 
 
 @pytest.mark.parametrize("stage", sorted(demands.BASE))

@@ -10,8 +10,10 @@ import mlflow
 import numpy as np
 import pytest
 import torch
+from image_folders import write_folder
 
 from graphprune import data
+from graphprune.data.streamed import folders
 from graphprune.errors import UserError
 from graphprune.files import write_csv, write_json
 from graphprune.models import networks, pruned
@@ -116,6 +118,20 @@ def test_without_calibration_the_example_is_the_first_image_as_the_network_sees_
     networks.save(weights, identity.build().state_dict(), identity)
     example = records.example_of(weights, prepared)
     assert np.array_equal(example, (dataset.train.images[:1].numpy() - 0.5) / 0.25)
+
+
+def test_the_example_of_a_streamed_dataset_is_read_from_its_file(tmp_path: Path) -> None:
+    write_folder(tmp_path / "birds")
+    keys = {"path": str(tmp_path / "birds"), "classes": 3, "size": 16}
+    folders.register({"folders": {"birds": keys}})
+    dataset = data.load("birds")
+    folders.register(None)
+    prepared, weights = tmp_path / "birds.safetensors", tmp_path / "checkpoint.safetensors"
+    data.save(prepared, dataset)
+    identity = networks.Identity("birds", "mlp", dataset.input_shape, 3, 0)
+    networks.save(weights, identity.build().state_dict(), identity)
+    example = records.example_of(weights, prepared)
+    assert np.array_equal(example, dataset.train.images[torch.tensor([0])].numpy())
 
 
 def network_in(results: Path, form=None) -> records.Network:

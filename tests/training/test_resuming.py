@@ -6,19 +6,24 @@ import copy
 import logging
 import os
 import random
+import shutil
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from image_folders import write_folder
 from norm_and_dropout import examples, masks, network
 from torch import nn
 
-from graphprune.data import Split
+from graphprune import data
+from graphprune.data import Scaling, Split
+from graphprune.data.streamed import folders
+from graphprune.data.streamed.images import StreamedImages
 from graphprune.errors import UserError
 from graphprune.training import loop, resuming
 from graphprune.training.resuming import Partial, StoppedError
@@ -31,6 +36,8 @@ EVERYTHING = replace(
     clip_norm=1.0, channels_last=True, accumulate=2, decay_norms_and_biases=False,
     adversarial={"epsilon": 0.1, "step": 0.05, "steps": 2},
 )  # fmt: skip
+# mirrors and scales anew in every epoch
+AUGMENTED = replace(PLAIN, augmentation="resized_crop_flip", channels_last=True)
 VALIDATION = examples(31, seed=9)
 
 
@@ -69,7 +76,9 @@ def same_bits(model: nn.Module, other: nn.Module) -> bool:
     return all(n == m and torch.equal(t, u) for (n, t), (m, u) in pairs)
 
 
-@pytest.mark.parametrize("settings", [PLAIN, EVERYTHING], ids=["plain", "everything"])
+@pytest.mark.parametrize(
+    "settings", [PLAIN, EVERYTHING, AUGMENTED], ids=["plain", "everything", "augmented"]
+)
 @pytest.mark.parametrize("seed", range(4))
 def test_cut_three_times_it_ends_with_the_same_bits(
     tmp_path: Path, settings: Settings, seed: int
@@ -157,6 +166,62 @@ def test_the_file_of_another_training_is_not_used(
     assert same_bits(model, fresh)
     assert not path.exists()
     assert "starting over" in caplog.text
+
+
+@pytest.fixture
+def birds(tmp_path: Path) -> Iterator[Split]:
+    """The training split of a streamed dataset, 12 images ``(3, 8, 8)``."""
+    write_folder(tmp_path / "birds", a_class=5)
+    keys = {"path": str(tmp_path / "birds"), "classes": 3, "size": 8}
+    folders.register({"folders": {"birds": keys}})
+    yield data.load("birds").train
+    folders.register(None)
+
+
+@pytest.mark.parametrize("augmentation", ["crop_flip", "resized_crop_flip"])
+def test_a_training_on_streamed_images_goes_on_with_any_number_of_workers(
+    tmp_path: Path, birds: Split, augmentation: str
+) -> None:
+    settings = Settings(2, 4, augmentation=augmentation)
+
+    def fresh() -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Conv2d(3, 4, 8), nn.Flatten(), nn.Linear(4, 3))
+
+    whole, model, last = fresh(), fresh(), fresh()
+    rows = loop.train(whole, birds, settings)
+    after_steps(model, 4, cut)
+    with pytest.raises(CutError):
+        loop.train(model, birds, settings, partial=Partial(tmp_path / "p.safetensors", 0))
+    assert isinstance(birds.images, StreamedImages)
+    ahead = replace(birds, images=replace(birds.images, workers=1))
+    after_steps(last, len(birds) // 2 - 4, cut)
+    found = loop.train(last, ahead, settings, partial=Partial(tmp_path / "p.safetensors", 0))
+    assert without_clock(found) == without_clock(rows)
+    assert same_bits(last, whole)
+
+
+def test_streamed_images_are_known_by_their_manifest_and_not_read(
+    tmp_path: Path, birds: Split
+) -> None:
+    def said(split: Split) -> str:
+        digest: str = resuming.Whose({}, {}, {}, split).said["examples"]
+        return digest
+
+    images = birds.images
+    assert isinstance(images, StreamedImages)
+    shutil.rmtree(tmp_path / "birds")
+    assert said(replace(birds, images=replace(images, workers=3))) == said(birds)
+    others = [
+        replace(birds, labels=birds.labels.flip(0)),
+        replace(birds, images=replace(images, chosen=images.chosen.flip(0))),
+        replace(birds, images=replace(images, size=16)),
+        replace(birds, images=replace(images, edge=10)),
+        replace(birds, images=replace(images, interpolation="bicubic")),
+        replace(birds, images=replace(images, scaling=Scaling())),
+        replace(birds, blank=None),
+    ]
+    assert len({said(split) for split in [birds, *others]}) == 8
 
 
 @pytest.mark.parametrize("damage", ["cut off", "a bit", "no file of ours"])

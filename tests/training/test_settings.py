@@ -68,6 +68,7 @@ def test_what_is_off_decides_nothing() -> None:
         {"warmup": 1.0}, {"nesterov": True}, {"label_smoothing": 0.1}, {"clip_norm": 1.0},
         {"decay_norms_and_biases": False}, {"ema": 0.9}, {"precision": "float16"},
         {"channels_last": True}, {"compile": True}, {"accumulate": 2}, {"adversarial": ATTACK},
+        {"augmentation": "crop_flip"},
     ],
     ids=lambda key: next(iter(key)),
 )  # fmt: skip

@@ -54,10 +54,10 @@ def build(input_shape, num_classes):
 
 
 def documented(root: Path, language: str) -> str:
-    """The block of that language in the page on networks of one's own."""
-    (block,) = re.findall(
-        rf"```{language}\n(.*?)```", (root / "docs/training.md").read_text(), re.S
-    )
+    """The block of that language in the section on networks of one's own."""
+    page = (root / "docs/training.md").read_text()
+    section = page.partition("## Prune a network of your own\n")[2].partition("\n## ")[0]
+    (block,) = re.findall(rf"```{language}\n(.*?)```", section, re.S)
     return str(block)
 
 

@@ -2,7 +2,7 @@
 EXPERIMENT = config["rgp_aspl"]
 ASPL = PATHS.aspl
 GRAPHS = [f"{number:03d}" for number in range(EXPERIMENT["graphs"])]
-TRAINING = {**config["train"], **EXPERIMENT["train"]}
+TRAINING = training_of(config, EXPERIMENT, "train")
 # what the jobs ask a scheduler for, see resources.smk
 SEARCH = demands.Task("figures", units=EXPERIMENT["graphs"])
 TRIALS = demands.Task(

@@ -1,6 +1,6 @@
 """Choose the calibration examples and keep every layer's values for them."""
 
-from job import job, made
+from job import job, made, workers
 
 with job(snakemake) as log:
     from graphprune import data
@@ -8,7 +8,7 @@ with job(snakemake) as log:
     from graphprune.neural_graph import calibration
 
     model, identity = networks.load(snakemake.input.checkpoint)
-    split = data.read(snakemake.input.data, identity.preprocess).train
+    split = data.read(snakemake.input.data, identity.preprocess, workers(snakemake)).train
     chosen = calibration.calibration_examples(
         model, split, snakemake.params.per_class, correct=snakemake.params.correct
     )

@@ -1,6 +1,6 @@
 """Measure every unit on the test split: accuracy before and after fine-tuning, and its cost."""
 
-from job import job, made
+from job import job, made, workers
 
 with job(snakemake) as log:
     from graphprune import data
@@ -11,7 +11,7 @@ with job(snakemake) as log:
 
     device = devices.use(snakemake.params.device)
     dense, identity = networks.load(snakemake.input.checkpoint)
-    test = data.read(snakemake.input.data, identity.preprocess).test
+    test = data.read(snakemake.input.data, identity.preprocess, workers(snakemake)).test
     dense_accuracy = evaluation.accuracy(dense.to(device), test)
     units = zip(
         snakemake.params.compressions,

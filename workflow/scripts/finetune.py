@@ -1,6 +1,6 @@
 """Fine-tune (or train, in regime scratch) the pruned networks with their masks held."""
 
-from job import job, made, partial
+from job import job, made, partial, workers
 
 with job(snakemake) as log:
     from graphprune import data
@@ -15,7 +15,7 @@ with job(snakemake) as log:
 
     device = devices.use(snakemake.params.device)
     seen = networks.identity_of(snakemake.input.checkpoint).preprocess
-    dataset = data.read(snakemake.input.data, seen)
+    dataset = data.read(snakemake.input.data, seen, workers(snakemake))
     sections = (snakemake.params.train, snakemake.params.finetune)
     # each is kept until the job has written the outputs of all
     kept = [partial(snakemake, path) for path in snakemake.output.finetuned]

@@ -50,6 +50,7 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
     """
     for variable in THREADS:
         os.environ[variable] = str(snakemake.threads)
+    from graphprune.data.streamed import folders
     from graphprune.errors import UserError
     from graphprune.jobs.provenance import place
     from graphprune.jobs.redaction import guard
@@ -63,6 +64,7 @@ def job(snakemake: Any) -> Iterator[logging.Logger]:
     try:
         if plugins := snakemake.config.get("plugins"):
             load_plugins(plugins)
+        folders.register(snakemake.config.get("data"))
         # a script that is run by hand has no configuration
         artifacts = snakemake.artifacts = Artifacts(snakemake) if snakemake.config else None
         if artifacts:
@@ -198,17 +200,23 @@ def partial(snakemake: Any, path: str) -> Any:
     return Partial(unfinished(snakemake, path), minutes)
 
 
-def examples(inputs: Any) -> tuple[Any, Any]:
+def workers(snakemake: Any) -> int:
+    """How many processes read the images of a streamed dataset ahead."""
+    given: int = snakemake.config.get("data", {}).get("workers", 0)
+    return given
+
+
+def examples(snakemake: Any) -> tuple[Any, Any]:
     """Inputs and targets that a scoring job looks at: calibration, the training split, or none."""
     from graphprune import data
     from graphprune.models import networks
     from graphprune.neural_graph import calibration
 
-    if chosen := inputs.get("calibration"):
+    if chosen := snakemake.input.get("calibration"):
         return calibration.read(chosen)
-    if prepared := inputs.get("data"):
-        seen = networks.identity_of(inputs.checkpoint).preprocess
-        split = data.read(prepared, seen).train
+    if path := snakemake.input.get("data"):
+        seen = networks.identity_of(snakemake.input.checkpoint).preprocess
+        split = data.read(path, seen, workers(snakemake)).train
         return split.images, split.labels
     return None, None
 

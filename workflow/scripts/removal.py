@@ -1,6 +1,6 @@
 """Accuracy without fine-tuning while weights are removed in the order of their curvature."""
 
-from job import job
+from job import job, workers
 
 with job(snakemake) as log:
     from graphprune import data
@@ -13,7 +13,7 @@ with job(snakemake) as log:
 
     model, identity = networks.load(snakemake.input.checkpoint)
     model.to(devices.use(snakemake.params.device))
-    test = data.read(snakemake.input.data, identity.preprocess).test
+    test = data.read(snakemake.input.data, identity.preprocess, workers(snakemake)).test
     importance = results.load(snakemake.input.scores).result.scores
     seed = seed_of(identity.seed, "removal", identity.of)
     rows = removal.curves(model, test, importance, identity.seed, draws=seed)

@@ -1,6 +1,6 @@
 """Train networks from scratch on one regular graph, one a seed."""
 
-from job import job, partial
+from job import job, partial, workers
 
 with job(snakemake) as log:
     from graphprune import data
@@ -16,7 +16,7 @@ with job(snakemake) as log:
     kept = {seed: partial(snakemake, f"{stem}.seed{seed}.csv") for seed in seeds}
     rows = trials.train_on_graph(
         trials.load_graphs(snakemake.input.graphs)[number],
-        data.read(snakemake.input.data),
+        data.read(snakemake.input.data, workers=workers(snakemake)),
         snakemake.params.model,
         seeds,
         Settings.of(snakemake.params.settings, seed=0),

@@ -12,7 +12,7 @@ with job(snakemake) as log:
 
     model, identity = networks.load(snakemake.input.checkpoint)
     model.to(devices.use(snakemake.params.device))
-    inputs, targets = examples(snakemake.input)
+    inputs, targets = examples(snakemake)
     name, given = snakemake.params.method["name"], snakemake.params.method["options"]
     seed = seed_of(identity.seed, "score", f"{identity.of}/{snakemake.wildcards.method}")
     options = options_in_job(name, given, seed, snakemake.threads)

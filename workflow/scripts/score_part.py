@@ -12,7 +12,7 @@ with job(snakemake) as log:
     from graphprune.randomness import seed_of
 
     model, identity = networks.load(snakemake.input.checkpoint)
-    inputs, targets = examples(snakemake.input)
+    inputs, targets = examples(snakemake)
     part, parts = int(snakemake.wildcards.part), snakemake.params.parts
     name, given = snakemake.params.method["name"], snakemake.params.method["options"]
     seed = seed_of(identity.seed, "score", f"{identity.of}/{snakemake.wildcards.method}")

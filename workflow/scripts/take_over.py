@@ -1,6 +1,6 @@
 """Make a network that was trained elsewhere the dense network, and measure it."""
 
-from job import job, made
+from job import job, made, workers
 
 with job(snakemake) as log:
     from graphprune import checkpoints, data
@@ -12,7 +12,7 @@ with job(snakemake) as log:
 
     params, wildcards = snakemake.params, snakemake.wildcards
     preprocess = dict(params.preprocess)
-    dataset = data.read(snakemake.input.data, preprocess)
+    dataset = data.read(snakemake.input.data, preprocess, workers(snakemake))
     Preprocess.of(preprocess).check_classes(dataset.classes, dataset.name)
     # they have been compared; the network sees images alone
     preprocess.pop("classes", None)

@@ -1,6 +1,6 @@
 """Train the dense network."""
 
-from job import job, made, partial
+from job import job, made, partial, workers
 
 with job(snakemake) as log:
     from graphprune import data
@@ -12,7 +12,7 @@ with job(snakemake) as log:
     from graphprune.training.settings import Settings
 
     name, seed = snakemake.wildcards.network, int(snakemake.wildcards.seed)
-    dataset = data.read(snakemake.input.data)
+    dataset = data.read(snakemake.input.data, workers=workers(snakemake))
     identity = networks.Identity(
         dataset.name,
         snakemake.params.network["model"],
