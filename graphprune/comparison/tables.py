@@ -99,7 +99,7 @@ def _latencies(
             key, size = tuple(row[k] for k in KEY), row["batch_size"]
             name = "/".join(map(str, key))
             if key not in read or read[key][1]["model"] != row["model"]:
-                raise UserError(f"{path}: times {name}, which is none of the units compared")
+                raise UserError(f"{path}: times {shown(name)}, which is none of the units compared")
             if size not in BATCH_SIZES:
                 raise UserError(f"{path}: batch_size is {size}; allowed: {_words(BATCH_SIZES)}")
             unit = times.setdefault(key, {})

@@ -15,7 +15,8 @@ RATIOS = st.sampled_from(
     [1, 2.0, 2, 2.5, 3.7, 8, 16.0, 1.0000001, 3.3333333333, 100, 1e3, 1234.5678]
 )
 LABELS = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
-REGIMES = st.sampled_from([["finetune"], ["scratch"], ["scratch", "finetune"]])
+# a list of its own each time: one that is spoilt would stay so
+REGIMES = st.sampled_from([("finetune",), ("scratch",), ("scratch", "finetune")]).map(list)
 METHODS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "magnitude": st.fixed_dictionaries(
         {}, optional={"scope": st.sampled_from(["global", "layer"])}

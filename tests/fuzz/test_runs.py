@@ -49,8 +49,7 @@ def test_dry_runs(root: Path, tmp_path: Path) -> None:
     numbers = itertools.count()
 
     @tried(3, 300, shrink=False)
-    # of the first kind one in nine is allowed, of the second most are
-    @given(configurations(plugins=True) | configurations(small=True, spoilt=False))
+    @given(configurations(plugins=True))
     def check(config: dict[str, Any]) -> None:
         path = written(config, tmp_path / str(next(numbers)))
         refused = judged(path)[1]
