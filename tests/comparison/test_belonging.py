@@ -66,7 +66,7 @@ def test_networks_and_seeds_may_differ(tmp_path):
         ([*LATENCY, {**LATENCY[0], "method": "rgp"}], "none of the units compared"),
         ([{**row, "seed": 1} for row in LATENCY], "none of the units compared"),
         ([{**row, "model": "mlp5"} for row in LATENCY], "none of the units compared"),
-        ([{**row, "method": "a\x05b"} for row in LATENCY], r"a\\x05b/2.0', which is none"),
+        ([{**row, "method": "a\x05b"} for row in LATENCY], "a\\x05b/2.0', which is none"),
         (
             [*LATENCY, LATENCY[1]],
             "times digits/mlp/0/finetune/magnitude/2.0 twice at a batch of 64",
