@@ -118,18 +118,3 @@ def into_optimizers(sgd: SGD, adam: Adam, tensors: dict[str, Tensor]) -> None:
     for index, parameter in enumerate(sgd.parameters):
         velocity = tensors.get(f"sgd.velocity.{index}")
         sgd.velocity[index] = None if velocity is None else velocity.to(parameter.device)
-
-
-def of_generators(device: torch.device) -> dict[str, Tensor]:
-    """States of torch's generators."""
-    states = {"generator.cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        states["generator.cuda"] = torch.cuda.get_rng_state(device)
-    return states
-
-
-def into_generators(device: torch.device, tensors: dict[str, Tensor]) -> None:
-    """Put states made by `of_generators` back."""
-    torch.set_rng_state(tensors["generator.cpu"])
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(tensors["generator.cuda"], device)

@@ -24,7 +24,7 @@ from graphprune.probmask.passes import Passes
 from graphprune.probmask.projection import check_kept, project_
 from graphprune.probmask.settings import Settings
 from graphprune.probmask.state import Start
-from graphprune.randomness import seeded
+from graphprune.randomness import generator_states, restore_generators, seeded
 from graphprune.training.optimizers import SGD, Adam
 
 if TYPE_CHECKING:
@@ -306,7 +306,7 @@ class _Trainer:
             "probabilities": self.probabilities,
             **{f"network.{name}": tensor for name, tensor in network.items()},
             **state.of_optimizers(self.sgd, self.adam),
-            **state.of_generators(self.weights.device),
+            **generator_states(self.weights.device),
         }
 
     def save(self, path: str | Path, identity: dict[str, Any]) -> None:
@@ -328,7 +328,7 @@ class _Trainer:
             {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
         )
         state.into_optimizers(self.sgd, self.adam, tensors)
-        state.into_generators(self.weights.device, tensors)
+        restore_generators(self.weights.device, tensors)
         self.epoch, self.shift, self.history = (
             written["epoch"],
             written["shift"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -52,3 +52,27 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield
+
+
+def generator_states(device: torch.device) -> dict[str, torch.Tensor]:
+    """States of torch's generators, which dropout, methods and attacks draw from, by name.
+
+    Returns uint8 ``"generator.cpu"`` and, where ``device`` is a GPU, ``"generator.cuda"``.
+
+    >>> restore_generators(device, generator_states(device))
+    """
+    import torch
+
+    states = {"generator.cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["generator.cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def restore_generators(device: torch.device, states: Mapping[str, torch.Tensor]) -> None:
+    """Put states of `generator_states` back; ``states`` may hold other tensors as well."""
+    import torch
+
+    torch.set_rng_state(states["generator.cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states["generator.cuda"], device)

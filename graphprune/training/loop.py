@@ -16,7 +16,7 @@ from graphprune.data import feeding
 from graphprune.data.augmentation import Augmenter
 from graphprune.errors import UserError
 from graphprune.masks import apply
-from graphprune.randomness import seed_of, seeded
+from graphprune.randomness import generator_states, restore_generators, seed_of, seeded
 from graphprune.training import resuming
 from graphprune.training.average import Average
 from graphprune.training.evaluation import accuracy
@@ -188,7 +188,7 @@ class _Training:
         self.passes.restore(_under("passes", tensors), written["passes"])
         if self.average is not None:
             self.average.restore(_under("average", tensors))
-        resuming.into_generators(self.device, _under("generator", tensors))
+        restore_generators(self.device, tensors)
         self.order = tensors["order"]
         self.generator.set_state(self.order)
         for name in _NUMBERS:
@@ -208,9 +208,9 @@ class _Training:
             "network": self.model.state_dict(),
             "passes": self.passes.tensors(),
             "average": self.average.tensors if self.average is not None else {},
-            "generator": resuming.of_generators(self.device),
         }
         tensors = {f"{part}.{n}": t for part, held in parts.items() for n, t in held.items()}
+        tensors |= generator_states(self.device)
         written = {name: getattr(self, name) for name in _NUMBERS}
         written["passes"] = self.passes.numbers()
         self.partial.write({**tensors, "order": self.order}, written, self.whose)

@@ -167,18 +167,3 @@ def _content(examples: Split) -> str:
     if isinstance(images, torch.Tensor):
         return checkpoints.content_of({**tensors, "images": images})
     return hashlib.sha256(images.digest + checkpoints.content_of(tensors).encode()).hexdigest()
-
-
-def of_generators(device: torch.device) -> dict[str, Tensor]:
-    """States of torch's generators, which dropout and attacks draw from."""
-    states = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        states["cuda"] = torch.cuda.get_rng_state(device)
-    return states
-
-
-def into_generators(device: torch.device, states: Mapping[str, Tensor]) -> None:
-    """Put states made by `of_generators` back."""
-    torch.set_rng_state(states["cpu"])
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(states["cuda"], device)
