@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from graphprune.errors import UserError, shown
+from graphprune.models.families import NO_TIMM
 from graphprune.pretrained.source import Source
 
 FILE = Path(__file__).with_name("published.json")
@@ -66,9 +67,7 @@ def timm_for(name: str) -> Any:
     try:
         return import_module("timm")
     except ImportError as error:
-        raise UserError(
-            f"timm:{name} needs the package timm, which is not installed; pip install timm"
-        ) from error
+        raise UserError(f"timm:{name}: {NO_TIMM}") from error
 
 
 def _of_timm(name: str) -> Facts:

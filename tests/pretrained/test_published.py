@@ -63,5 +63,5 @@ def test_timm_is_asked_itself(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_timm_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(UserError, match="timm:any needs the package timm, which is not installed"):
+    with pytest.raises(UserError, match="timm:any: timm is not installed: pip install"):
         published.facts(Source.of("timm:any"))
