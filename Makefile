@@ -48,8 +48,11 @@ verify: $(READY) ## name what in the results was damaged or does not belong ther
 archive: $(READY) ## pack results, configuration and source into results.zip, an RO-Crate
 	@$(TARGETS) archive
 
+# in the order of tests/conftest.py
+FILES = --dist loadfile --no-loadscope-reorder
+
 test: $(READY) ## run the tests (WORKERS=2 processes)
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n "$$WORKERS" --dist loadfile \
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n "$$WORKERS" $(FILES) \
 		--ignore=tests/runs
 
 # of the package alone
@@ -65,7 +68,7 @@ test-newest: $(READY) ## run the fast tests on the highest versions that pyproje
 	$(call FAST,.venv-newest)
 
 test-runs: $(READY) ## change, lose, kill and archive whole runs of the workflow (WORKERS=2)
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n "$$WORKERS" --dist loadfile tests/runs
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n "$$WORKERS" $(FILES) tests/runs
 
 test-cluster: $(READY) ## run the workflow on a real, throw-away Slurm of two nodes, and break it (root)
 	@tests/cluster/slurm.sh install

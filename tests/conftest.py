@@ -20,6 +20,11 @@ pytest.register_assert_rewrite(
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items):
+    """Files that run the workflow go first: at the end a worker would be left alone with one."""
+    items.sort(key=lambda item: "workflow" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def root():
     """The folder of the checkout."""
